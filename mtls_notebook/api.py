@@ -1,0 +1,282 @@
+"""`Session`: the Python twin of the magics. It works in scripts and tests, without IPython.
+
+It holds what the user holds (certificates, bindings, trust, the lab, the recording) and hands
+it down; every rule lives on the floors below.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from .errors import CertificateInUse, UnknownCertificate, UnreadableFile, UsageError
+from .lab.lab import Lab
+from .pki.identity import Identity, read_certificates, read_identity, read_pkcs12
+from .recorder.handshake import Handshake, fold
+from .recorder.recording import Recording
+from .session.bindings import Binding, Bindings, Config, parse_config, parse_pairs
+from .session.config import Format
+from .session.contexts import DEFAULT_VERSIONS, Contexts
+from .session.store import CertificateStore, Stored
+from .session.trust import Trust
+from .worker.exchange import Environment, Invocation, Language
+from .worker.fetch import BoundFetcher, Client, Presented, client
+from .worker.journal import Journal
+from .worker.runtime import Worker
+from .worker.source import parse
+
+Password = bytes | Callable[[], bytes | None] | None
+_LARGEST_FILE_BYTES = 1 << 20
+
+
+class Session:
+    """One user's certificates, bindings, trust, lab and recording. Close it, or use it in `with`.
+
+    `keep` bounds how many connections stay recorded (about 20 kB each); `versions` are the lowest and
+    the highest TLS version to offer.
+    """
+
+    def __init__(self, *, keep: int = 256) -> None:
+        self.store = CertificateStore()
+        self.bindings = Bindings()
+        self.trust = Trust()
+        self.versions = DEFAULT_VERSIONS
+        self.variables: dict[str, object] = {}
+        self.recording = Recording(keep)
+        self.lab: Lab | None = None
+        self.last: Invocation | None = None
+        self._contexts = Contexts()
+        self._connect_to: dict[tuple[str, int], tuple[str, int]] = {}
+        self._workers: dict[str, Worker] = {}
+
+    # -- certificates ----------------------------------------------------------------------
+
+    def upload(
+        self,
+        cert: str | Path | None = None,
+        key: str | Path | None = None,
+        *,
+        pkcs12: str | Path | None = None,
+        name: str | None = None,
+        password: Password = None,
+    ) -> Stored:
+        """Return the stored certificate; one of the same name is replaced and its bindings move on.
+
+        Raises MaterialError (the file says no) or StoreFull; nothing is stored then.
+        """
+        if (cert is None) == (pkcs12 is None):
+            raise UsageError("Say which certificate to upload.", "Give cert= (with key=), or pkcs12=.")
+        if pkcs12 is not None:
+            identity = read_pkcs12(_read(pkcs12), password, label=str(pkcs12))
+        else:
+            assert cert is not None
+            identity = read_identity(
+                _read(cert),
+                _read(key) if key is not None else None,
+                password,
+                cert_label=str(cert),
+                key_label=str(key or cert),
+            )
+        return self.add(identity, name)
+
+    def add(self, identity: Identity, name: str | None = None) -> Stored:
+        """Return `identity` as stored, for material that does not come from files."""
+        return self.store.add(identity, name)
+
+    def delete(self, reference: str, *, force: bool = False) -> Stored:
+        """Remove a certificate. Raises CertificateInUse while a binding needs it, unless `force`."""
+        stored = self.store.resolve(reference)
+        users = [b.name for b in self.bindings if self._is(b, stored)]
+        if users and not force:
+            raise CertificateInUse(
+                f"{stored.name or stored.id} is bound as {', '.join(users)}.",
+                f"Unbind it first (%mtls_bindings --remove {users[0]}), or delete with --force.",
+            )
+        for user in users:
+            self.bindings.remove(user)
+        self.store.delete(reference)
+        return stored
+
+    def _is(self, binding: Binding, stored: Stored) -> bool:
+        try:
+            return self.store.resolve(binding.certificate_id).id == stored.id
+        except UnknownCertificate:
+            return False
+
+    def trust_authority(self, ca_cert: str | Path) -> tuple[str, ...]:
+        """Trust the CA certificates in a file for this session; return their subjects."""
+        found = read_certificates(_read(ca_cert), label=str(ca_cert))
+        for certificate in found:
+            self.trust = self.trust.with_authority(certificate)
+        return tuple(certificate.subject for certificate in found)
+
+    # -- bindings --------------------------------------------------------------------------
+
+    def bind(self, pairs: Iterable[str] = (), /, **named: str) -> Config:
+        """Bind names to certificates: `bind("MY_CERT=my-cert")` or `bind(MY_CERT="my-cert")`; all or none.
+
+        Raises ConfigError, UnknownCertificate.
+        """
+        pairs = (pairs,) if isinstance(pairs, str) else tuple(pairs)
+        return self._apply(parse_pairs([*pairs, *(f"{name}={ref}" for name, ref in named.items())]))
+
+    def bind_config(
+        self,
+        text: str,
+        *,
+        environment: str | None = None,
+        label: str = "the configuration",
+        format: Format | None = None,
+    ) -> Config:
+        """Bind what a wrangler.toml or wrangler.jsonc says; all or none. Raises ConfigError, UnknownCertificate."""
+        return self._apply(parse_config(text, format=format, environment=environment, label=label))
+
+    def bind_file(self, path: str | Path, *, environment: str | None = None) -> Config:
+        """Bind what a wrangler configuration file says. Raises UnreadableFile, ConfigError, UnknownCertificate."""
+        text = _read(path).decode("utf-8-sig", "replace")
+        return self.bind_config(text, environment=environment, label=str(path))
+
+    def _apply(self, config: Config) -> Config:
+        self.bindings.apply(config, self.store.resolve)
+        self.variables.update(config.variables)
+        return config
+
+    def identity(self, binding: str) -> Identity:
+        """Return the identity that a binding presents. Raises ConfigError, UnknownCertificate."""
+        return self.store.resolve(self.bindings.get(binding).certificate_id).identity
+
+    # -- workers ---------------------------------------------------------------------------
+
+    def worker(
+        self,
+        code: str,
+        *,
+        language: Language | None = None,
+        name: str = "cell",
+        notebook: Mapping[str, object] | None = None,
+    ) -> Worker:
+        """Return a worker that sees this session's bindings.
+
+        Raises UsageError, WorkerSyntaxError, EngineUnavailable.
+        """
+        source = parse(code, language, name)
+        journal = Journal()
+        fetchers = {b.name: self._fetcher(b, journal) for b in self.bindings}
+        environment = Environment(fetchers, self._fetcher(None, journal), dict(self.variables))
+        worker = Worker(source, environment, self.recording, journal, notebook)
+        self._keep(worker, name)
+        return worker
+
+    def _keep(self, worker: Worker, name: str) -> None:
+        """A worker of the same name makes way: one runs at a time, so nothing is left behind."""
+        if (former := self._workers.pop(name, None)) is not None:
+            former.close()
+        self._workers[name] = worker
+
+    def client(self, binding: str | None = None) -> Client:
+        """Return an httpx.Client that presents the binding's certificate and is recorded like a worker."""
+        return client(self.fetcher(binding))
+
+    def fetcher(self, binding: str | None = None) -> BoundFetcher:
+        """Return what stands behind `env.NAME` (None: the plain fetch), for code that is neither worker nor httpx."""
+        bound = self.bindings.get(binding) if binding is not None else None
+        return self._fetcher(bound, Journal())
+
+    def _fetcher(self, binding: Binding | None, journal: Journal) -> BoundFetcher:
+        stored = self.store.resolve(binding.certificate_id) if binding is not None else None
+        return BoundFetcher(
+            binding,
+            Presented(stored.identity.leaf, stored.name or stored.id) if stored is not None else None,
+            self._contexts.get(stored.identity if stored is not None else None, self.trust, self.versions),
+            self.recording,
+            journal,
+            self._route,
+        )
+
+    # -- where connections go --------------------------------------------------------------
+
+    def connect_to(self, host: str, port: int, address: tuple[str, int]) -> None:
+        """Lead connections for `host` and `port` to another address; SNI and checks stay the host's."""
+        self._connect_to[host.lower(), port] = address
+
+    def _route(self, host: str, port: int) -> tuple[str, int] | None:
+        return self._connect_to.get((host.lower(), port))
+
+    # -- the lab ---------------------------------------------------------------------------
+
+    def start_lab(
+        self,
+        directory: str | os.PathLike[str] = "mtls-lab",
+        *,
+        origins: Sequence[str] = ("required",),
+        host: str = "example-secure-origin.com",
+    ) -> Lab:
+        """Start a CA and live origins on loopback, trust the CA, lead the origins' names there. Raises LabError.
+
+        A lab that already runs in that folder for that host goes on, with the origins that it lacks added:
+        a new CA would disown the certificates uploaded so far.
+        """
+        if self.lab is None or (self.lab.directory, self.lab.host) != (Path(directory), host):
+            self.stop_lab()
+            self.lab = Lab.start(directory, host=host, origins=tuple(origins))
+            self.trust = self.trust.with_authority(self.lab.authority)
+        for name in origins:
+            self.lab.add(name)
+        self._connect_to.update(self.lab.connect_to)
+        return self.lab
+
+    def stop_lab(self) -> None:
+        """Stop the lab's origins; its folder stays."""
+        if self.lab is None:
+            return
+        for place in self.lab.connect_to:
+            self._connect_to.pop(place, None)
+        self.trust = self.trust.without_authority(self.lab.authority)
+        self.lab.stop()
+        self.lab = None
+
+    # -- looking back ----------------------------------------------------------------------
+
+    def handshakes(self) -> tuple[Handshake, ...]:
+        """Return every handshake that is still recorded, oldest first."""
+        recorded = (self.recording.events(number) for number in self.recording.connections())
+        return tuple(fold(events) for events in recorded if events)
+
+    def close(self) -> None:
+        """Stop workers and lab and forget every key."""
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
+        self.stop_lab()
+        self._contexts.forget()
+        self.store = CertificateStore()
+        self.bindings = Bindings()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _read(path: str | Path) -> bytes:
+    """Return a file's bytes. Raises UnreadableFile, naming what is there instead where something is."""
+    file = Path(path).expanduser()
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_LARGEST_FILE_BYTES + 1)
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror}.", _nearby(file)) from None
+    if len(data) > _LARGEST_FILE_BYTES:
+        raise UnreadableFile(f"{path} is larger than 1 MiB: no certificate is.", "Check the path.")
+    return data
+
+
+def _nearby(file: Path) -> str:
+    there = sorted(
+        one.name
+        for one in file.parent.glob("*")
+        if one.suffix in (".pem", ".crt", ".key", ".p12", ".pfx", ".toml", ".jsonc")
+    )
+    return f"In {file.parent}: {', '.join(there[:6])}" if there else "Check the path; %mtls_lab makes a pair to try."

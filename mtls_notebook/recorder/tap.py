@@ -1,0 +1,371 @@
+"""The TLS pump: our own network backend, so that every byte, message and alert is seen.
+
+`ssl.SSLObject` over two memory BIOs does the TLS; the pump moves the bytes between the BIOs
+and the socket and records them on the way. Two things that a plain TLS socket gets wrong are
+put right here: what OpenSSL wants to say last (our own alert) is always sent, and after a
+failed write the socket is still read, because that is where a TLS 1.3 server's refusal waits.
+
+This is the only file that touches `SSLContext._msg_callback`, which is private: it is in
+CPython's own tests since 3.8, and the live tests compare what it says with the wire.
+The callback never raises: an exception in it surfaces in an unrelated call or hangs a handshake.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpcore
+
+from .events import Agreed, Bytes, Failure, Kind, Request, Side, Target
+from .recording import Recording
+
+T = TypeVar("T")
+Route = Callable[[str, int], tuple[str, int] | None]
+
+_READ_BYTES = 64 * 1024
+_WIRE_KEPT_BYTES = 48 * 1024  # per connection and direction; a handshake takes 2 to 8 kB of it
+_DRAIN_S = 1.0  # how long a refused writer waits for the alert that explains the refusal
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Which connection carried the request that is under way in this context, filled in by the tap."""
+
+    method: str
+    target: str
+    connection: int | None = None
+    reused: bool = False
+    stream: TappedStream | None = None
+
+
+current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
+
+
+class _Active(threading.local):
+    stream: TappedStream | None = None
+
+
+_active = _Active()  # the stream whose SSLObject is being driven by this thread
+
+
+def watch(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Make every connection of `context` report its decrypted messages to the stream that drives it."""
+    context._msg_callback = _on_message  # type: ignore[attr-defined]
+    return context
+
+
+_HANDSHAKE_LAYER = {20: Kind.CHANGE_CIPHER_SPEC, 21: Kind.ALERT, 22: Kind.MESSAGE}
+_RECORD_HEADER = 0x100
+_CHANGE_CIPHER_SPEC = 20
+
+
+def _on_message(
+    _conn: object, direction: str, _version: object, content_type: int, _msg_type: object, data: bytes
+) -> None:
+    stream, kind = _active.stream, _HANDSHAKE_LAYER.get(int(content_type))
+    if stream is None:
+        return
+    sender: Side = "client" if direction == "write" else "server"
+    if kind is not None:
+        stream.record(kind, Bytes.of(sender, data))
+    elif content_type == _RECORD_HEADER and sender == "server" and data[0] == _CHANGE_CIPHER_SPEC:
+        # OpenSSL reports the ChangeCipherSpec it writes, but of one it reads only the record's header.
+        stream.record(Kind.CHANGE_CIPHER_SPEC, Bytes.of(sender, b"\x01"))
+
+
+class TapBackend(httpcore.NetworkBackend):
+    """Opens recorded connections. `route` may lead a host and port elsewhere (connect-to)."""
+
+    def __init__(self, recording: Recording, route: Route = lambda _host, _port: None) -> None:
+        self._recording = recording
+        self._route = route
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> TappedStream:
+        """Return a connected stream. Raises httpcore.ConnectError, httpcore.ConnectTimeout."""
+        via = self._route(host, port)
+        stream = TappedStream(self._recording, Target(host, port, via))
+        source = None if local_address is None else (local_address, 0)
+        with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
+            stream.connect(via or (host, port), timeout, source, socket_options or ())
+        return stream
+
+
+class TappedStream(httpcore.NetworkStream):
+    """One recorded connection; plain until `start_tls`. Reading and writing may go on in two threads."""
+
+    def __init__(self, recording: Recording, target: Target) -> None:
+        self.connection = recording.open()
+        self.requests = 0
+        self._recording = recording
+        self._kept = {"client": 0, "server": 0}
+        self._tls: ssl.SSLObject | None = None
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls_lock = threading.Lock()  # OpenSSL objects are not safe in two threads at once
+        self._send_lock = threading.Lock()  # records must leave in the order they were made
+        self.record(Kind.CONNECTING, target)
+        if (exchange := current_exchange.get()) is not None:
+            exchange.connection = self.connection
+
+    def record(self, kind: Kind, data: Any) -> None:
+        """Append one event to this connection's recording."""
+        self._recording.add(self.connection, kind, data)
+
+    def connect(
+        self,
+        address: tuple[str, int],
+        timeout: float | None,
+        source: tuple[str, int] | None,
+        options: Iterable[Any],
+    ) -> None:
+        """Connect the socket, telling name lookup and TCP apart. Raises OSError."""
+        try:
+            candidates = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+            self.record(Kind.RESOLVED, str(candidates[0][4][0]))
+            self._socket = socket.create_connection(address, timeout, source)
+        except OSError as error:
+            self.record(Kind.CLOSED, type(error).__name__)
+            raise
+        for option in options:
+            self._socket.setsockopt(*option)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.record(Kind.CONNECTED, "{0[0]}:{0[1]}".format(self._socket.getpeername()))
+
+    # -- httpcore's side -------------------------------------------------------------------
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> TappedStream:
+        """Return this stream after the handshake. Raises httpcore.ConnectError, httpcore.ConnectTimeout."""
+        self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+        self.record(Kind.TLS_STARTED, server_hostname or "")
+        with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
+            self._socket.settimeout(timeout)
+            try:
+                self._pump(self._tls.do_handshake)
+            except BaseException:
+                self.close()
+                raise
+        self.record(Kind.TLS_DONE, _agreed(self._tls))
+        return self
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return up to `max_bytes` decrypted bytes, b"" at the end. Raises httpcore.ReadError, ReadTimeout."""
+        with _translated(httpcore.ReadTimeout, httpcore.ReadError):
+            self._socket.settimeout(timeout)
+            if (tls := self._tls) is None:
+                return self._receive(max_bytes)
+            return self._pump(lambda: _read(tls, max_bytes))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of `buffer`. Raises httpcore.WriteError, httpcore.WriteTimeout."""
+        self._note_request()
+        with _translated(httpcore.WriteTimeout, httpcore.WriteError):
+            self._socket.settimeout(timeout)
+            if (tls := self._tls) is None:
+                self._send(buffer)
+                return
+            view = memoryview(buffer)
+            while view:
+                view = view[self._pump(lambda part=view[:_READ_BYTES]: tls.write(part)) :]  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Say goodbye (close_notify) if TLS is up, and close the socket."""
+        if self._socket.fileno() < 0:
+            return
+        with contextlib.suppress(OSError, ssl.SSLError):
+            if self._tls is not None and self._tls.version():
+                self._socket.settimeout(0.2)
+                self._say_goodbye(self._tls)
+        self._socket.close()
+        self.record(Kind.CLOSED, "")
+
+    def abort(self) -> None:
+        """End the connection from any thread: a blocked read or write returns at once."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return httpcore's well-known facts; `is_readable` ignores bytes that hold no application data."""
+        match info:
+            case "ssl_object":
+                return self._tls
+            case "socket":
+                return self._socket
+            case "client_addr":
+                return self._socket.getsockname()
+            case "server_addr":
+                return self._socket.getpeername()
+            case "is_readable":
+                return self._has_ended()
+            case "tapped_stream":
+                return self
+        return None
+
+    # -- the pump --------------------------------------------------------------------------
+
+    def _pump(self, operation: Callable[[], T]) -> T:
+        """Run one SSLObject operation to its end, moving bytes as it asks. Raises OSError (ssl.SSLError)."""
+        while True:
+            try:
+                result = self._drive(operation)
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._fill()
+                continue
+            except ssl.SSLError as error:
+                self._fail(error)
+                raise
+            self._flush()
+            return result
+
+    def _drive(self, operation: Callable[[], T]) -> T:
+        with self._tls_lock:
+            _active.stream = self
+            try:
+                return operation()
+            finally:
+                _active.stream = None
+
+    def _flush(self) -> None:
+        if not self._outgoing.pending:
+            return
+        with self._send_lock:
+            data = self._outgoing.read()
+            try:
+                self._send(data)
+            except (BrokenPipeError, ConnectionResetError):
+                self._drain()
+                raise
+
+    def _fill(self) -> None:
+        data = self._receive(_READ_BYTES)
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def _fail(self, error: ssl.SSLError) -> None:
+        with contextlib.suppress(OSError):
+            self._flush()  # our own alert, which the peer's log will name
+        self.record(
+            Kind.TLS_FAILED,
+            Failure(
+                error.reason or type(error).__name__,
+                getattr(error, "verify_code", 0),
+                getattr(error, "verify_message", ""),
+            ),
+        )
+
+    def _drain(self) -> None:
+        """After a refused write, take in what the peer said before it closed; the next read will tell it."""
+        with contextlib.suppress(OSError):
+            self._socket.settimeout(_DRAIN_S)
+            while data := self._receive(_READ_BYTES):
+                self._incoming.write(data)
+
+    def _has_ended(self) -> bool:
+        """Return whether an idle connection has anything but handshake messages waiting (then it is over)."""
+        if self._socket.fileno() < 0:
+            return True
+        if not _is_readable(self._socket):
+            return False
+        if (tls := self._tls) is None:
+            return True
+        try:
+            self._socket.settimeout(0)
+            self._fill()
+            self._drive(lambda: tls.read(1))
+        except (ssl.SSLWantReadError, BlockingIOError):  # only session tickets or the like: still good
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _say_goodbye(self, tls: ssl.SSLObject) -> None:
+        with contextlib.suppress(ssl.SSLError):
+            self._drive(tls.unwrap)
+        self._flush()
+
+    # -- the socket ------------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        self._keep_wire("client", data)
+        self._socket.sendall(data)
+
+    def _receive(self, max_bytes: int) -> bytes:
+        data = self._socket.recv(max_bytes)
+        if data:
+            self._keep_wire("server", data)
+        return data
+
+    def _keep_wire(self, sender: Side, data: bytes) -> None:
+        room = _WIRE_KEPT_BYTES - self._kept[sender]
+        if room > 0:
+            self._kept[sender] += len(data)
+            self.record(Kind.WIRE, Bytes(sender, bytes(data[:room]), len(data)))
+
+    def _note_request(self) -> None:
+        exchange = current_exchange.get()
+        if exchange is None or exchange.stream is self:
+            return
+        exchange.stream = self
+        exchange.connection, exchange.reused = self.connection, self.requests > 0
+        self.requests += 1
+        self.record(Kind.REQUEST, Request(exchange.method, exchange.target, self.requests))
+
+
+def _read(tls: ssl.SSLObject, max_bytes: int) -> bytes:
+    try:
+        return tls.read(max_bytes)
+    except (ssl.SSLZeroReturnError, ssl.SSLEOFError):  # close_notify, or the end without one:
+        return b""  # whether the response was whole is for HTTP to say
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Return whether bytes, or the end, are waiting. `select` cannot look at descriptors above 1,023."""
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _agreed(tls: ssl.SSLObject) -> Agreed:
+    cipher = tls.cipher()
+    return Agreed(
+        tls.version() or "",
+        cipher[0] if cipher else "",
+        tls.selected_alpn_protocol() or "",
+        bool(tls.session_reused),
+    )
+
+
+class _translated:
+    """Turn OSError (TLS errors are OSErrors) into the two httpcore errors given."""
+
+    def __init__(self, as_timeout: type[Exception], as_error: type[Exception]) -> None:
+        self._as_timeout, self._as_error = as_timeout, as_error
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, TimeoutError):
+            raise self._as_timeout(error) from error
+        if isinstance(error, OSError):
+            raise self._as_error(error) from error

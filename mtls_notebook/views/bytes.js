@@ -1,0 +1,183 @@
+// The byte view: a message's fields as a tree beside its bytes, each field lit where it stands.
+// Draws what fields.py says; exports nothing (see assets.py).
+
+function hexDump(anatomy, onByte) {
+  const bytes = anatomy.hex.match(/../g) || [];
+  const cells = [];
+  const box = el("div", { class: "mtls-hex", role: "group", "aria-label": "Bytes in hexadecimal", tabindex: "0" });
+  let wide = 0;
+
+  function fill(perLine) {
+    if (perLine === wide) return;
+    wide = perLine;
+    box.replaceChildren();
+    for (let start = 0; start < bytes.length; start += perLine) box.append(hexLine(start, perLine));
+    if (bytes.length < anatomy.length) {
+      box.append(el("div", { class: "mtls-muted" }, `… ${(anatomy.length - bytes.length).toLocaleString("en")} more bytes`));
+    }
+  }
+
+  function hexLine(start, perLine) {
+    const line = el("div", { class: "mtls-hex-line" }, el("span", { class: "mtls-hex-offset" }, start.toString(16).padStart(4, "0")));
+    for (let at = start; at < Math.min(start + perLine, bytes.length); at++) {
+      const gap = (at - start) % 8 === 7 && at - start !== perLine - 1;
+      cells[at] = el("span", { class: gap ? "mtls-byte mtls-byte-gap" : "mtls-byte", "data-at": at }, bytes[at]);
+      line.append(cells[at]);
+    }
+    return line;
+  }
+
+  function light(span) {
+    cells.forEach((cell, at) => cell.classList.toggle("mtls-lit", span !== null && at >= span[0] && at < span[1]));
+  }
+
+  // Scrolls this box only: scrollIntoView would move the notebook.
+  function reveal(span) {
+    const cell = cells[span[0]];
+    if (!cell) return;
+    const top = cell.offsetTop;
+    if (top < box.scrollTop || top > box.scrollTop + box.clientHeight - 24) box.scrollTop = Math.max(0, top - 24);
+  }
+
+  box.addEventListener("mouseover", (event) => {
+    const at = event.target.dataset?.at;
+    onByte(at === undefined ? null : Number(at), false);
+  });
+  box.addEventListener("mouseleave", () => onByte(null, false));
+  box.addEventListener("click", (event) => {
+    const at = event.target.dataset?.at;
+    if (at !== undefined) onByte(Number(at), true);
+  });
+  const observer = new ResizeObserver(([entry]) => fill(entry.contentRect.width < 320 ? 8 : 16));
+  fill(16);
+  observer.observe(box);
+  return { box, light, reveal, stop: () => observer.disconnect() };
+}
+
+function fieldTree(anatomy, onHover, onSelect) {
+  const items = [];
+  const box = el("div", { class: "mtls-tree", role: "tree", "aria-label": "Fields" });
+
+  function add(node, level, parent) {
+    const item = { node, level, parent, open: node.open, size: node.span[1] - node.span[0] };
+    const folds = node.children.length > 0;
+    item.row = el(
+      "div",
+      {
+        class: "mtls-field",
+        role: "treeitem",
+        tabindex: "-1",
+        "aria-level": level,
+        "aria-expanded": folds ? String(item.open) : null,
+        "aria-selected": "false",
+        style: `--level:${level - 1}`,
+        onmouseenter: () => onHover(node.span),
+        onmouseleave: () => onHover(null),
+        onclick: () => click(item),
+        onkeydown: (event) => key(event, item),
+      },
+      el("span", { class: "mtls-field-name" }, folds ? icon("fold") : null, node.name),
+      el("span", { class: "mtls-field-value" }, node.value),
+    );
+    items.push(item);
+    node.children.forEach((child) => add(child, level + 1, item));
+  }
+
+  function click(item) {
+    if (item.node.children.length && (item.chosen || !item.open)) unfold(item, !item.open);
+    choose(item);
+  }
+
+  function unfold(item, open) {
+    item.open = open;
+    item.row.setAttribute("aria-expanded", String(open));
+    show();
+  }
+
+  function show() {
+    for (const item of items) {
+      item.row.hidden = item.parent !== null && (item.parent.row.hidden || !item.parent.open);
+    }
+  }
+
+  function choose(item, focus = true) {
+    for (const other of items) {
+      other.chosen = other === item;
+      other.row.tabIndex = other === item ? 0 : -1;
+      other.row.setAttribute("aria-selected", String(other === item));
+    }
+    if (focus) item.row.focus({ preventScroll: true });
+    if (item.row.offsetTop < box.scrollTop) box.scrollTop = item.row.offsetTop;
+    const below = item.row.offsetTop + item.row.offsetHeight - box.clientHeight;
+    if (below > box.scrollTop) box.scrollTop = below;
+    onSelect(item.node);
+  }
+
+  function key(event, item) {
+    const visible = items.filter((other) => !other.row.hidden);
+    const at = visible.indexOf(item);
+    const moves = {
+      ArrowDown: () => visible[at + 1],
+      ArrowUp: () => visible[at - 1],
+      Home: () => visible[0],
+      End: () => visible[visible.length - 1],
+      ArrowRight: () => (item.open ? visible[at + 1] : void (item.node.children.length && unfold(item, true))),
+      ArrowLeft: () => (item.open && item.node.children.length ? void unfold(item, false) : item.parent),
+      Enter: () => click(item),
+      " ": () => click(item),
+    };
+    if (!moves[event.key] || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const target = moves[event.key]();
+    if (target) choose(target);
+  }
+
+  // The innermost field of a byte: the smallest span that holds it.
+  function at(offset) {
+    const around = items.filter(({ node }) => node.span[0] <= offset && offset < node.span[1]);
+    return around.reduce((best, item) => (best && best.size < item.size ? best : item), null);
+  }
+
+  function open(item) {
+    for (let up = item.parent; up; up = up.parent) unfold(up, true);
+    choose(item, false);
+  }
+
+  function mark(item) {
+    items.forEach((other) => other.row.classList.toggle("mtls-lit", other === item));
+  }
+
+  anatomy.fields.forEach((node) => add(node, 1, null));
+  box.append(...items.map((item) => item.row));
+  if (items.length) items[0].row.tabIndex = 0;
+  show();
+  return { box, at, open, mark };
+}
+
+// Returns { node, stop }: the fields of one message beside its bytes; `onField(node)` on selection.
+function byteView(anatomy, onField) {
+  let chosen = null;
+  const hex = hexDump(anatomy, (offset, click) => {
+    const item = offset === null ? null : tree.at(offset);
+    hex.light(item ? item.node.span : chosen);
+    tree.mark(item);
+    if (item && click) tree.open(item);
+  });
+  const tree = fieldTree(
+    anatomy,
+    (span) => hex.light(span || chosen),
+    (node) => {
+      chosen = node.span;
+      hex.light(chosen);
+      hex.reveal(chosen);
+      onField(node);
+    },
+  );
+  const parts = el("div", { class: "mtls-anatomy" });
+  if (anatomy.error) parts.append(el("p", { class: "mtls-undecoded" }, `These bytes do not decode: ${anatomy.error}`));
+  if (anatomy.fields.length) parts.append(tree.box);
+  if (anatomy.hidden) parts.append(el("p", { class: "mtls-muted" }, `${anatomy.hidden.toLocaleString("en")} more fields are not shown.`));
+  if (anatomy.length) parts.append(hex.box);
+  return { node: parts, stop: hex.stop };
+}

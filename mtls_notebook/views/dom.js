@@ -1,0 +1,66 @@
+// Small ways to make elements, shared by every widget. All text goes in as text nodes: nothing that a
+// server or a certificate says can become markup. This part exports nothing (see assets.py).
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// Icons on a 16 × 16 grid, drawn here because machines lack symbol fonts.
+const ICONS = {
+  lock: "M4.5 7V5a3.5 3.5 0 0 1 7 0v2h.5a1 1 0 0 1 1 1v5a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V8a1 1 0 0 1 1-1zM6 7h4V5a2 2 0 0 0-4 0z",
+  right: "M2 2.5 14 8 2 13.5z",
+  left: "M14 2.5 2 8l12 5.5z",
+  first: "M3 3h2v10H3zM13.5 3v10L6 8z",
+  back: "M11.5 3v10L4 8z",
+  play: "M4 2.5 13.5 8 4 13.5z",
+  pause: "M4 3h3v10H4zM9 3h3v10H9z",
+  forward: "M4.5 3v10L12 8z",
+  last: "M11 3h2v10h-2zM2.5 3v10L10 8z",
+  fold: "M4.5 2 12.5 8l-8 6z",
+};
+
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== ""));
+  return node;
+}
+
+function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("class", `mtls-icon mtls-icon-${name}`);
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", ICONS[name]);
+  path.setAttribute("fill-rule", "evenodd");
+  svg.append(path);
+  return svg;
+}
+
+// Keys typed here must not reach the notebook's own shortcuts ("d d" deletes a cell); what the
+// notebook needs (Shift+Enter, anything with Ctrl, Meta or Alt) passes.
+function keepKeys(root) {
+  root.addEventListener("keydown", (event) => {
+    const forNotebook = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+    if (!forNotebook) event.stopPropagation();
+  });
+}
+
+function source(page) {
+  if (!page.link) return page.source;
+  return el("a", { href: page.link, target: "_blank", rel: "noopener noreferrer" }, page.source);
+}
+
+function badge(words) {
+  return el("span", { class: `mtls-badge mtls-tone-${words.tone}` }, words.text);
+}
+
+function note(words) {
+  const box = el("div", { class: "mtls-note", role: "note" }, el("p", { class: "mtls-note-cause" }, words.cause));
+  if (words.evidence.length) box.append(el("ul", {}, ...words.evidence.map((fact) => el("li", {}, fact))));
+  if (words.fix) box.append(el("p", { class: "mtls-note-fix" }, el("strong", {}, "What to do: "), words.fix));
+  return box;
+}

@@ -1,0 +1,70 @@
+"""What the magics print: the lab, the store and the bindings as plain lines.
+
+Text only, and stable but for ids, ports and dates. Widgets have files of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .static import text_table
+from .text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..lab.lab import Lab
+    from ..session.bindings import Bindings
+    from ..session.store import CertificateStore
+
+
+def lab(running: Lab | None) -> str:
+    """Return what the lab runs, and what to type next."""
+    if running is None:
+        return "The lab is stopped; its folder is still there. Start it again: %mtls_lab"
+    upload = f"%mtls_upload --cert {running.directory}/cert.pem --key {running.directory}/key.pem --name my-client-cert"
+    return "\n".join([*running.status(), "", f"Next: {upload}"])
+
+
+def trusted(subjects: Iterable[str]) -> str:
+    """Return which CAs this session trusts from now on."""
+    return "\n".join(f"Trusted for this session: {visible(subject)}" for subject in subjects)
+
+
+def certificates(store: CertificateStore, bindings: Bindings) -> str:
+    """Return the store as a table, with the names that each certificate is bound by."""
+    if not len(store):
+        return "No certificates yet. Upload one: %mtls_upload --cert cert.pem --key key.pem --name NAME"
+    users = {
+        stored.id: [b.name for b in bindings if store.resolve(b.certificate_id).id == stored.id] for stored in store
+    }
+    rows = [
+        (
+            visible(stored.name or "—"),
+            stored.id,
+            visible(stored.identity.leaf.subject),
+            visible(stored.identity.leaf.issuer),
+            f"{stored.identity.leaf.not_after:%Y-%m-%d}",
+            ", ".join(users[stored.id]) or "—",
+        )
+        for stored in store
+    ]
+    return text_table(("Name", "ID", "Subject", "Issuer", "Expires on", "Bound as"), rows)
+
+
+def bound(bindings: Bindings, store: CertificateStore, notes: Iterable[str] = ()) -> str:
+    """Return the bindings as the worker sees them, then what the configuration made one wonder about."""
+    noted = [f"Note: {note}" for note in notes]
+    if not len(bindings):
+        return "\n".join([*noted, "No bindings yet. Bind one: %mtls_bindings MY_CERT=NAME"])
+    rows = [
+        (
+            f"env.{binding.name}",
+            visible(stored.name or stored.id),
+            visible(stored.identity.leaf.subject),
+            ", ".join(binding.hosts) or "any host",
+        )
+        for binding in bindings
+        for stored in [store.resolve(binding.certificate_id)]
+    ]
+    return "\n".join([*noted, text_table(("Binding", "Certificate", "Subject", "Hosts"), rows)])

@@ -1,0 +1,308 @@
+"""The Python end of workerd's ways out: HTTP/1.1 on unix sockets in front, `Fetcher.send` behind.
+
+Each binding has a socket of its own, so which certificate is presented is decided by where a request
+arrives and by nothing that it says: a forged header cannot help. The certificate-less global fetch has
+one too. workerd never makes TLS; no key is within its reach. What may not live here: TLS, a trace of
+subrequests, anything about JavaScript.
+
+What JavaScript sees when a fetch fails: the bridge hangs up without an answer, and `fetch` rejects with
+`Error: Network connection lost.`; when a body breaks off midway, reading it rejects the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h11
+
+from ..errors import ConnectError, MtlsNotebookError
+from .exchange import Fetcher, Headers, Incoming, Outgoing
+
+GLOBAL = ""  # the name of the socket behind the global fetch; no binding can have it
+
+# RFC 9110 §7.6.1: they speak about one connection; workerd's to us is not ours to the origin.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_READ_BYTES = 1 << 16
+_CLOSE_WAIT_S = 2.0
+_UNREAD_BYTES = 1 << 20
+_NO_TUNNEL = b"Workers here reach origins with fetch only: no sockets, no CONNECT, no WebSocket.\n"
+
+Closer = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedOutgoing(Outgoing):
+    """A subrequest whose worker may lose interest: `on_abandon(close)` has `close` called then, from any thread."""
+
+    on_abandon: Callable[[Closer], None] = lambda _close: None
+
+
+class Abandoned(ConnectError):
+    """The worker hung up while its request was still being sent."""
+
+    def __init__(self) -> None:
+        super().__init__("The worker abandoned this fetch before its request was sent.")
+
+
+class Bridge:
+    """Listens in `folder`, one socket for each fetcher, and serves until `close`."""
+
+    def __init__(self, folder: Path, fetchers: Mapping[str, Fetcher]) -> None:
+        self.addresses = {name: str(folder / f"out{at}") for at, name in enumerate(fetchers)}
+        self._listeners = {}
+        for name, fetcher in fetchers.items():
+            listener = _listen(self.addresses[name])
+            self._listeners[listener.fileno()] = (listener, fetcher)
+        self._connections: dict[int, _Connection] = {}
+        self._bell, self._ringer = socket.socketpair()
+        self._thread = threading.Thread(target=self._watch, name="bridge", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hang up on everybody and stop listening; every fetch under way is ended."""
+        with contextlib.suppress(OSError):
+            self._ringer.send(b"x")
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_CLOSE_WAIT_S)
+
+    def _watch(self) -> None:
+        """Accept connections and notice hang-ups, in the one thread that owns every file number here."""
+        poll = select.poll()
+        for number in (*self._listeners, self._bell.fileno()):
+            poll.register(number, select.POLLIN)
+        while True:
+            for number, _ in poll.poll():
+                if number == self._bell.fileno():
+                    self._shut()
+                    return
+                if number in self._listeners:
+                    self._accept(poll, *self._listeners[number])
+                else:
+                    poll.unregister(number)
+                    self._connections.pop(number).hung_up()
+
+    def _accept(self, poll: select.poll, listener: socket.socket, fetcher: Fetcher) -> None:
+        try:
+            peer, _ = listener.accept()
+        except OSError:
+            return  # it left again before we looked
+        poll.register(peer.fileno(), 0)  # a hang-up is always reported; data is the connection thread's
+        self._connections[peer.fileno()] = _Connection(peer, fetcher)
+
+    def _shut(self) -> None:
+        for connection in self._connections.values():
+            connection.hung_up()
+        for listener, _ in self._listeners.values():
+            listener.close()
+        self._bell.close()
+        self._ringer.close()
+
+
+class _Connection:
+    """One connection from workerd, served by a thread of its own, request after request."""
+
+    def __init__(self, peer: socket.socket, fetcher: Fetcher) -> None:
+        self._peer = peer
+        self._fetcher = fetcher
+        self._http = h11.Connection(h11.SERVER)
+        self._reading = threading.RLock()  # held by whoever waits for workerd's bytes
+        self._lock = threading.Lock()  # guards _http (a body may be read in another thread) and what follows
+        self._gone = False
+        self._owners = 2  # the watcher and the thread; the last to leave closes the socket
+        self._closer: Closer | None = None
+        threading.Thread(target=self._run, name="bridge-connection", daemon=True).start()
+
+    def hung_up(self) -> None:
+        """workerd left: end the fetch under way, so that nobody waits for an origin in vain."""
+        with self._lock:
+            self._gone = True
+            closer, self._closer = self._closer, None
+        if closer is not None:
+            closer()
+        self._hang_up()
+        self._leave()
+
+    def on_abandon(self, closer: Closer) -> None:
+        """Have `closer` called when workerd leaves during this request; now, if it has left already."""
+        with self._lock:
+            if not self._gone:
+                self._closer = closer
+                return
+        closer()
+
+    def _run(self) -> None:
+        try:
+            with contextlib.suppress(OSError, h11.ProtocolError):
+                while self._serve():
+                    pass
+        finally:
+            self._hang_up()
+            self._leave()
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._peer.shutdown(socket.SHUT_RDWR)
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._owners -= 1
+            last = self._owners == 0
+        if last:
+            self._peer.close()
+
+    def _serve(self) -> bool:
+        """Serve one request; return whether the connection can carry another."""
+        event = self.next_event()
+        if not isinstance(event, h11.Request):
+            return False
+        if event.method == b"CONNECT" or _header(event, b"upgrade"):
+            self._refuse()
+            return False
+        body = _Body(self)
+        try:
+            self._relay(self._fetcher.send(self._outgoing(event, body)))
+        except MtlsNotebookError:
+            return False  # no answer, or no end of it: the worker's promise rejects, as in production
+        except Exception:
+            if not self._gone:
+                raise
+            return False  # whatever breaks in a fetch that was ended under its reader's feet
+        return body.finish() and self._ready_for_next()
+
+    def _outgoing(self, event: h11.Request, body: _Body) -> WatchedOutgoing:
+        sized = _header(event, b"content-length") or _header(event, b"transfer-encoding")
+        if not sized:
+            body.finish()  # nothing follows but the end, which h11 wants to be asked for
+        headers = forwarded(event.headers.raw_items())
+        url = event.target.decode("latin-1")
+        return WatchedOutgoing(event.method.decode(), url, headers, body if sized else b"", self.on_abandon)
+
+    def _relay(self, answer: Incoming) -> None:
+        """Send the origin's answer on, byte for byte as it comes."""
+        self.on_abandon(getattr(answer, "abort", answer.close))
+        try:
+            headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in _end_to_end(answer.headers)]
+            self._send(h11.Response(status_code=answer.status, headers=headers, reason=answer.reason.encode("latin-1")))
+            for chunk in answer:
+                self._send(h11.Data(data=chunk))
+            self._send(h11.EndOfMessage())
+        finally:
+            with self._lock:
+                self._closer = None
+            answer.close()
+
+    def _refuse(self) -> None:
+        headers = [("content-type", "text/plain"), ("content-length", str(len(_NO_TUNNEL))), ("connection", "close")]
+        self._send(h11.Response(status_code=403, headers=headers, reason=b"Forbidden"))
+        self._send(h11.Data(data=_NO_TUNNEL))
+        self._send(h11.EndOfMessage())
+
+    def _ready_for_next(self) -> bool:
+        with self._lock:
+            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+                return False
+            self._http.start_next_cycle()
+            return True
+
+    @property
+    def reading(self) -> threading.RLock:
+        """Return the lock that belongs to whoever reads."""
+        return self._reading
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Return what workerd sends next, once it is there."""
+        with self._reading:
+            while True:
+                with self._lock:
+                    event = self._http.next_event()
+                if event is not h11.NEED_DATA:
+                    return event
+                data = self._peer.recv(_READ_BYTES)
+                with self._lock:
+                    self._http.receive_data(data)
+
+    def _send(self, event: h11.Event) -> None:
+        with self._lock:
+            data = self._http.send(event)
+        if data:
+            self._peer.sendall(data)
+
+
+class _Body:
+    """One request's body, chunk by chunk; another thread may read it while the answer comes back."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._over = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (chunk := self._chunk()) is not None:
+            yield chunk
+
+    def finish(self) -> bool:
+        """Skip what nobody read; return whether the body came to its end, within reason.
+
+        An origin may answer early, and workerd then takes the connection for free. A reader that comes
+        later finds nothing: these bytes belong to the next request.
+        """
+        with self._connection.reading:
+            unread = _UNREAD_BYTES
+            while not self._over and unread > 0:
+                unread -= len(self._chunk() or b"")
+            ended, self._over = self._over, True
+            return ended
+
+    def _chunk(self) -> bytes | None:
+        with self._connection.reading:
+            if self._over:
+                return None
+            event = self._connection.next_event()
+            if isinstance(event, h11.Data):
+                return bytes(event.data)
+            self._over = True
+            if not isinstance(event, h11.EndOfMessage):
+                raise Abandoned
+            return None
+
+
+def forwarded(headers: list[tuple[bytes, bytes]]) -> Headers:
+    """Return a request's headers for the origin: Host follows from the URL, hop-by-hop ones stay here."""
+    plain = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+    return tuple((name, value) for name, value in _end_to_end(plain) if name.lower() != "host")
+
+
+def _end_to_end(headers: Headers) -> Headers:
+    named = {
+        token.strip().lower() for name, value in headers if name.lower() == "connection" for token in value.split(",")
+    }
+    dropped = HOP_BY_HOP | named
+    return tuple((name, value) for name, value in headers if name.lower() not in dropped)
+
+
+def _header(request: h11.Request, wanted: bytes) -> bytes:
+    return next((value for name, value in request.headers if name == wanted), b"")
+
+
+def _listen(address: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(address)
+    listener.listen(1024)
+    return listener

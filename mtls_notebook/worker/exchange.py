@@ -1,0 +1,154 @@
+"""The values that pass between a worker and its surroundings, whatever its language.
+
+No behaviour lives here, only what both engines, the fetch engine and the views agree on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from ..diagnosis.doctor import Diagnosis
+from ..errors import WorkerError
+from ..recorder.handshake import Handshake
+
+Headers = tuple[tuple[str, str], ...]
+Language = Literal["js", "ts", "python"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSource:
+    """One worker's code; `name` is shown where a stack would show a file."""
+
+    language: Language
+    code: str
+    name: str = "cell"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """The request a worker answers. `url` is absolute; header names keep their case."""
+
+    method: str = "GET"
+    url: str = "https://worker.local/"
+    headers: Headers = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What a worker answered, its body whole."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """Return the first value of `name` (any case), "" if absent."""
+        return next((v for k, v in self.headers if k.lower() == name.lower()), "")
+
+    def text(self) -> str:
+        """Return the body as UTF-8 text, with U+FFFD where it is none."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the body parsed as JSON. Raises json.JSONDecodeError."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One `console.…` or `print` of a worker."""
+
+    level: Literal["log", "debug", "info", "warn", "error"]
+    text: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subrequest:
+    """One fetch that a worker made; times are monotonic nanoseconds, None where never reached.
+
+    `binding` is "" for the global fetch, `fingerprint` (SHA-256) "" when no certificate was offered.
+    """
+
+    binding: str
+    method: str
+    url: str
+    fingerprint: str
+    started_ns: int
+    headers_ns: int | None = None
+    ended_ns: int | None = None
+    status: int | None = None
+    connection: int | None = None
+    reused: bool = False
+    request_bytes: int = 0
+    response_bytes: int = 0
+    diagnosis: Diagnosis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What one run of a worker came to: a response or an error, and all that happened on the way."""
+
+    source: WorkerSource
+    request: HttpRequest
+    response: HttpResponse | None
+    error: WorkerError | None
+    logs: tuple[LogLine, ...]
+    trace: tuple[Subrequest, ...]
+    handshakes: Sequence[Handshake]
+    elapsed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A subrequest on its way out. `body` may be a stream; hop-by-hop headers are the sender's business."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes | Iterable[bytes] = b""
+
+
+class Incoming(Protocol):
+    """An origin's answer; `headers` and body are raw (still encoded). Close it, or read it to the end."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def headers(self) -> Headers: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+class Fetcher(Protocol):
+    """What stands behind `env.NAME`: blocking, thread-safe, one request per call, no redirects followed."""
+
+    def send(self, request: Outgoing) -> Incoming:
+        """Return the origin's answer once its headers are there. Raises ConnectError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What a worker sees as `env`: fetchers by binding name, `[vars]`, and the certificate-less global fetch."""
+
+    fetchers: Mapping[str, Fetcher]
+    fallback: Fetcher
+    variables: Mapping[str, object] = field(default_factory=dict)
+
+
+class Program(Protocol):
+    """A worker made ready to run."""
+
+    def submit(self, request: HttpRequest) -> Future[HttpResponse]:
+        """Return a future of the response. It raises WorkerError (thrown, no Response, stopped)."""
+
+    def stop(self) -> None:
+        """End everything the program does, from any thread, within a second; it may be started anew."""

@@ -1,0 +1,117 @@
+"""One kept HTTP/1.1 connection into a workerd process, for the requests that a worker answers.
+
+Plain and lean, because every run of a worker pays for it. What may not live here: processes, threads,
+what a worker's answer means.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterable
+from urllib.parse import quote, urlsplit
+
+import h11
+
+from ..errors import UsageError
+from .bridge import HOP_BY_HOP
+from .exchange import Headers, HttpRequest, HttpResponse
+
+_READ_BYTES = 1 << 16
+_FRESH_S = 3.0  # workerd closes a connection that was idle for five seconds
+_URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
+_OURS = HOP_BY_HOP | {"host", "content-length"}
+
+
+class BrokenOff(Exception):
+    """An answer that did not come to its end; `too_long` when we gave it up ourselves."""
+
+    def __init__(self, message: str, too_long: bool = False) -> None:
+        super().__init__(message)
+        self.too_long = too_long
+
+
+class Wire:
+    """A connection to the unix socket at `address`: one exchange at a time."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.connect(address)
+        except OSError:
+            self._socket.close()
+            raise
+        self._http = h11.Connection(h11.CLIENT)
+        self._used = time.monotonic()
+        self.reusable = False
+
+    def exchange(self, request: HttpRequest, most_bytes: int) -> HttpResponse:
+        """Return the answer to `request`, its body whole.
+
+        Raises: BrokenOff, OSError; UsageError when the request cannot be written as HTTP.
+        """
+        self.reusable = False
+        with contextlib.suppress(BrokenPipeError):  # an early answer may end a request that is still being sent
+            self._socket.sendall(self._written(request))
+        response = self._answer(most_bytes)
+        self._used = time.monotonic()
+        return response
+
+    def fresh(self) -> bool:
+        """Return whether workerd surely still listens to this connection."""
+        return time.monotonic() - self._used < _FRESH_S
+
+    def close(self) -> None:
+        """Hang up; a worker that is still answering is told so."""
+        self._socket.close()
+
+    def _written(self, request: HttpRequest) -> bytes:
+        url = quote(request.url, safe=_URL_CHARACTERS)
+        headers = [("Host", urlsplit(url).netloc.rpartition("@")[2])]
+        headers += [(name, value) for name, value in request.headers if name.lower() not in _OURS]
+        if request.body or request.method in ("POST", "PUT", "PATCH"):
+            headers.append(("Content-Length", str(len(request.body))))
+        try:
+            head = h11.Request(method=request.method, target=url, headers=_encoded(headers))
+            parts = [self._http.send(head), self._http.send(h11.Data(data=request.body)) if request.body else b""]
+            return b"".join(part for part in (*parts, self._http.send(h11.EndOfMessage())) if part)
+        except (h11.LocalProtocolError, UnicodeEncodeError) as error:
+            raise UsageError(
+                f"this request cannot be sent: {error}", "Check its method, and its headers for line breaks."
+            ) from error
+
+    def _answer(self, most_bytes: int) -> HttpResponse:
+        head = self._head()
+        body = bytearray()
+        while isinstance(event := self._event(), h11.Data):
+            body += event.data
+            if len(body) > most_bytes:
+                raise BrokenOff(f"The worker's answer is longer than {most_bytes >> 20} MB", too_long=True)
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            self.reusable = True
+        headers = _decoded(head.headers.raw_items())
+        return HttpResponse(head.status_code, head.reason.decode("latin-1"), headers, bytes(body))
+
+    def _head(self) -> h11.Response:
+        while not isinstance(event := self._event(), h11.Response):
+            if not isinstance(event, h11.InformationalResponse):
+                raise BrokenOff("no answer")
+        return event
+
+    def _event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                self._http.receive_data(self._socket.recv(_READ_BYTES))
+        except h11.RemoteProtocolError as error:
+            raise BrokenOff("the connection ended too early") from error
+        return event
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("utf-8")) for name, value in headers]
+
+
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return tuple((name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in headers)

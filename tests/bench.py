@@ -1,0 +1,223 @@
+"""`make bench`: what recording, workers and loading cost, as ratios measured in one run.
+
+Every pair is measured in turns against the same nginx with the same certificate, so a busy
+machine slows both sides. Nothing here is a test: the figures go into BENCHMARKS.md.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from mtls_notebook import Session
+from mtls_notebook.recorder.handshake import fold
+from mtls_notebook.worker.exchange import Outgoing
+from tests.live.material import Pki, write_pki
+from tests.live.servers import Server, nginx, program
+
+ROUNDS = 7
+CALLS = 150
+HOST = "localhost"
+PYTHON = "async def on_fetch(request, env):\n    return await env.MY_CERT.fetch('{url}')\n"
+JAVASCRIPT = "export default {{ async fetch(request, env) {{ return await env.MY_CERT.fetch('{url}') }} }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the measurements happen."""
+
+    pki: Pki
+    server: Server
+    session: Session
+
+    @property
+    def url(self) -> str:
+        return f"https://{HOST}:{self.server.port}/"
+
+    def client(self) -> httpx.Client:
+        """Return a bare httpx.Client with the same certificate and trust."""
+        import ssl  # noqa: PLC0415 - only this needs it
+
+        pair = self.pki.clients["good"]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.pki.ca)
+        context.load_cert_chain(pair.cert, pair.key)
+        return httpx.Client(verify=context, trust_env=False)
+
+
+@contextmanager
+def place() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="mtls-bench-") as folder:
+        directory = Path(folder)
+        pki = write_pki(directory)
+        pair = pki.clients["good"]
+        with nginx(directory, pki, version="1.3") as server, Session() as session:
+            session.trust_authority(pki.ca)
+            session.upload(pair.cert, pair.key, name="good")
+            session.bind(MY_CERT="good")
+            yield Place(pki, server, session)
+
+
+def seconds_each(call: Callable[[], object], count: int = CALLS) -> float:
+    """Return the wall seconds of one call, from `count` of them."""
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - start) / count
+
+
+def in_turns(*calls: Callable[[], object], count: int = CALLS) -> list[float]:
+    """Return the median seconds of each call, measured round by round."""
+    for call in calls:
+        call()
+    rounds = [[seconds_each(call, count) for call in calls] for _ in range(ROUNDS)]
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
+
+
+def line(what: str, value: str, ratio: float | None = None, goal: str = "") -> None:
+    shown = f"{ratio:5.2f}×" if ratio is not None else "      "
+    print(f"{what:<58} {value:>22}  {shown}  {goal}", flush=True)
+
+
+def warm_fetches(here: Place) -> None:
+    """A fetch over a kept connection: through each kind of worker, and through httpx alone."""
+    with (
+        here.client() as bare,
+        here.session.worker(PYTHON.format(url=here.url), name="py") as py,
+        here.session.worker(JAVASCRIPT.format(url=here.url), name="js") as js,
+    ):
+        check(bare.get(here.url).status_code == 200)
+        check((answer := py.fetch("/").response) is not None and answer.status == 200)
+        check((answer := js.fetch("/").response) is not None and answer.status == 200)
+        base, python, javascript = in_turns(lambda: bare.get(here.url), lambda: py.fetch("/"), lambda: js.fetch("/"))
+        line("warm fetch, bare httpx.Client", f"{base * 1e3:.3f} ms", 1.0)
+        line("warm fetch through a Python worker", f"{python * 1e3:.3f} ms", python / base, "goal ≤ 1.5×")
+        line("warm fetch through a JavaScript worker", f"{javascript * 1e3:.3f} ms", javascript / base, "goal ≤ 3×")
+        memory(workerd_pids())
+
+
+def new_connections(here: Place) -> None:
+    """CPU seconds of one new, recorded mTLS connection with a GET, against `openssl s_time -new`."""
+    ours, theirs = [], []
+    for _ in range(3):
+        theirs.append(s_time(here))
+        ours.append(recorded_connection(here, count=300))
+    base, own = statistics.median(theirs), statistics.median(ours)
+    line("CPU per new connection + GET, openssl s_time -new", f"{base * 1e3:.3f} ms", 1.0)
+    line("CPU per new connection + GET, recorded", f"{own * 1e3:.3f} ms", own / base, "goal ≤ 2.5×")
+
+
+def recorded_connection(here: Place, count: int) -> float:
+    fetcher = here.session.fetcher("MY_CERT")
+    request = Outgoing("GET", here.url, (("Connection", "close"),))
+
+    def once() -> None:
+        for _ in fetcher.send(request):
+            pass
+
+    once()
+    start = time.process_time()
+    for _ in range(count):
+        once()
+    return (time.process_time() - start) / count
+
+
+def s_time(here: Place) -> float:
+    """Return the CPU seconds (user and system) that s_time spent on one connection."""
+    pair = here.pki.clients["good"]
+    argv = [
+        program("openssl"), "s_time", "-new", "-time", "3", "-connect", f"{HOST}:{here.server.port}",
+        "-cert", str(pair.cert), "-key", str(pair.key), "-CAfile", str(here.pki.ca), "-www", "/",
+    ]  # fmt: skip
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    count = int(re.findall(r"(\d+) connections in \d+ real seconds", done.stdout)[-1])
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / count
+
+
+def folding(here: Place) -> None:
+    """Decoding and folding one whole mTLS 1.3 handshake."""
+    here.session.worker(PYTHON.format(url=here.url), name="fold").fetch("/")
+    recording = here.session.recording
+    events = recording.events(recording.connections()[-1])
+    seconds = statistics.median(seconds_each(lambda: fold(events), 50) for _ in range(ROUNDS))
+    line("decode and fold a whole mTLS 1.3 handshake", f"{seconds * 1e3:.3f} ms", None, "goal ≤ 5 ms")
+
+
+_LOAD = """
+import sys, time
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+start = time.perf_counter()
+{what}
+print(time.perf_counter() - start)
+"""
+
+
+def loading() -> None:
+    """`%load_ext mtls_notebook` against `import httpx`, each in fresh interpreters that have IPython loaded."""
+    extension = "shell.run_line_magic('load_ext', 'mtls_notebook')"
+    with tempfile.TemporaryDirectory() as ipython_dir:
+        environment = os.environ | {"IPYTHONDIR": ipython_dir}
+
+        def fresh(what: str) -> float:
+            argv = [sys.executable, "-c", _LOAD.format(what=what)]
+            done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment)
+            return float(done.stdout.splitlines()[-1])
+
+        pairs = [(fresh("import httpx"), fresh(extension)) for _ in range(ROUNDS)]
+    base, own = (statistics.median(column) for column in zip(*pairs, strict=True))
+    line("import httpx", f"{base * 1e3:.1f} ms", 1.0)
+    line("%load_ext mtls_notebook", f"{own * 1e3:.1f} ms", own / base, "goal ≤ 1.3×")
+
+
+def resident_mb(pid: int | str = "self") -> float:
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1e3
+
+
+def workerd_pids() -> list[int]:
+    """Return the ids of this process's workerd children."""
+    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    ids = [int(word) for file in children for word in file.read_text("utf-8").split()]
+    return [pid for pid in ids if "workerd" in Path(f"/proc/{pid}/cmdline").read_text("utf-8")]
+
+
+def memory(workerds: list[int]) -> None:
+    gc.collect()
+    line("memory of this process, after the fetches above", f"{resident_mb():.0f} MB")
+    for pid in workerds:
+        line("memory of workerd, after the fetches above", f"{resident_mb(pid):.0f} MB")
+
+
+def check(condition: bool) -> None:
+    if not condition:
+        raise SystemExit("bench: a fetch did not get its 200; nothing was measured")
+
+
+def main() -> None:
+    """Print every figure, one line each."""
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, TLS 1.3, P-256, nginx\n")
+    loading()
+    with place() as here:
+        warm_fetches(here)
+        new_connections(here)
+        folding(here)
+
+
+if __name__ == "__main__":
+    main()
