@@ -13,9 +13,10 @@ from pathlib import Path
 from .errors import CertificateInUse, UnknownCertificate, UnreadableFile, UsageError
 from .lab.lab import Lab
 from .pki.identity import Identity, read_certificates, read_identity, read_pkcs12
+from .pki.sensitive import Sensitive
 from .recorder.handshake import Handshake, fold
 from .recorder.recording import Recording
-from .session.bindings import Binding, Bindings, Config, parse_config, parse_pairs
+from .session.bindings import Binding, Bindings, Config, parse_config, parse_hosts, parse_pairs
 from .session.config import Format
 from .session.contexts import DEFAULT_VERSIONS, Contexts
 from .session.store import CertificateStore, Stored
@@ -107,8 +108,10 @@ class Session:
     def trust_authority(self, ca_cert: str | Path) -> tuple[str, ...]:
         """Trust the CA certificates in a file for this session; return their subjects."""
         found = read_certificates(_read(ca_cert), label=str(ca_cert))
+        trust = self.trust
         for certificate in found:
-            self.trust = self.trust.with_authority(certificate)
+            trust = trust.with_authority(certificate)
+        self.trust = trust
         return tuple(certificate.subject for certificate in found)
 
     # -- bindings --------------------------------------------------------------------------
@@ -136,6 +139,11 @@ class Session:
         """Bind what a wrangler configuration file says. Raises UnreadableFile, ConfigError, UnknownCertificate."""
         text = _read(path).decode("utf-8-sig", "replace")
         return self.bind_config(text, environment=environment, label=str(path))
+
+    def scope(self, hosts: str) -> Binding:
+        """Keep a binding's certificate to the hosts of `"NAME=api.example.com,*.corp.example"`. Raises ConfigError."""
+        name, patterns = parse_hosts(hosts)
+        return self.bindings.scope(name, patterns)
 
     def _apply(self, config: Config) -> Config:
         self.bindings.apply(config, self.store.resolve)
@@ -260,12 +268,12 @@ class Session:
         self.close()
 
 
-def _read(path: str | Path) -> bytes:
+def _read(path: str | Path) -> Sensitive:
     """Return a file's bytes. Raises UnreadableFile, naming what is there instead where something is."""
     file = Path(path).expanduser()
     try:
         with file.open("rb") as opened:
-            data = opened.read(_LARGEST_FILE_BYTES + 1)
+            data = Sensitive(opened.read(_LARGEST_FILE_BYTES + 1))  # a key, perhaps: no traceback shows it
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}.", _nearby(file)) from None
     if len(data) > _LARGEST_FILE_BYTES:

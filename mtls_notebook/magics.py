@@ -115,8 +115,7 @@ class MtlsMagics(Magics):
         options = _arguments(self.mtls_bindings, line)
         notes = self._bind(options, cell)
         for scope in options.hosts:
-            name, _, hosts = scope.partition("=")
-            self.session.bindings.scope(name, tuple(filter(None, hosts.split(","))))
+            self.session.scope(scope)
         if options.remove:
             self.session.bindings.remove(options.remove)
         print(lines.bound(self.session.bindings, self.session.store, notes))
@@ -263,13 +262,15 @@ def _refuse_unexpanded(words: list[str]) -> None:
 
 
 def _password(variable: str | None) -> Any:
+    from .pki.sensitive import Sensitive  # noqa: PLC0415 - as for the session
+
     if variable is None:
-        return lambda: getpass.getpass("Passphrase of the private key: ").encode() or None
+        return lambda: Sensitive(getpass.getpass("Passphrase of the private key: ").encode()) or None
     if variable not in os.environ:
         raise UsageError(
             "--password-env names no environment variable that is set.", "Set it before the kernel starts."
         )
-    return os.environ[variable].encode()
+    return Sensitive(os.environ[variable].encode())
 
 
 _PLACE = re.compile(r"(?<=[\"'])\{([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\}(?=[\"'])")

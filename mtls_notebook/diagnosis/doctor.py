@@ -131,17 +131,15 @@ def _wrong_usage(own: Certificate, _case: Case) -> bool:
 
 
 def _self_signed(own: Certificate, _case: Case) -> bool:
-    return own.issuer == own.subject
+    return own.is_self_signed
 
 
 def _stranger(own: Certificate, case: Case) -> bool:
-    presented = {own.issuer}
-    return bool(case.parties) and not presented & {_as_subject(name) for name in case.parties}
-
-
-def _as_subject(name: str) -> str:
-    """Bring an RFC 4514 name to the spelling of Certificate.issuer."""
-    return ", ".join(part.strip() for part in re.split(r"(?<!\\),", name))
+    shake = case.handshake
+    if shake is None or not shake.acceptable_names:
+        return False
+    presented = [Certificate.from_der(der) for der in shake.client_chain] or [own]
+    return not {one.issuer_der for one in presented} & set(shake.acceptable_names)
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -293,7 +291,7 @@ def _verify_code(case: Case) -> int:
 def _fill(text: str, case: Case) -> str:
     own, shake = case.offered, case.handshake
     alert = shake.alert if shake else None
-    return text.format(
+    filled = text.format(
         host=case.host,
         name=case.name or "NAME",
         own=(own.common_name or own.subject or own.fingerprint_sha256[:16]) if own else "",
@@ -306,6 +304,7 @@ def _fill(text: str, case: Case) -> str:
         server_issuer=_server_fact(case, "issuer"),
         server_names=_server_fact(case, "names"),
     )
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in filled)  # names are strangers' words
 
 
 def _server_fact(case: Case, which: str) -> str:

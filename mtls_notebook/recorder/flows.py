@@ -1,13 +1,18 @@
 """The stories that a learner arrives with, TLS in 4 steps and mTLS in 7, as tables: which real message
 belongs to which step, in both versions. The story is never bent to fit: what no message says
-stands in a caption, and "+" is what the usual seven-step list leaves out.
+stands in a caption, and "+" is what the usual lists leave out.
 
-Tables only. Source of the order of messages: RFC 8446 §2 (figure 1), RFC 5246 §7.3 (figure 1).
+A connection tells its story in acts: the first handshake, and perhaps later ones on top of it
+(post-handshake authentication, renegotiation). FLOWS holds one story per act.
+
+Tables only. Source of the order of messages: RFC 8446 §2 (figures 1 to 3), §4.6.2; RFC 5246 §7.3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+Key = tuple[str, str]  # a message's name and its sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,79 +28,116 @@ class Step:
     caption: str = ""
 
 
-_ASKS = Step("+", "Server asks who you are", mtls_only=True)
-_VERIFIES = "no message: the client checks the chain against the CAs it trusts"
-_GRANTS = "no message says so: no alert came"
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A step and the messages that belong to it; an `optional` row is there only if one of them came."""
 
-TLS_STEPS = (
-    Step("1", "Client connects to server"),
-    Step("2", "Server presents its certificate"),
-    Step("3", "Client verifies it", caption=_VERIFIES),
-    Step("4", "They exchange data, encrypted", caption="nothing was sent"),
-)
-MTLS_STEPS = (
-    *TLS_STEPS[:3],
-    _ASKS,
-    Step("4", "Client presents its certificate", mtls_only=True),
-    Step("5", "Server verifies it", mtls_only=True, caption="no message: nothing was presented to verify"),
-    Step("6", "Server grants access", mtls_only=True, caption=_GRANTS),
-    Step("7", "They exchange data, encrypted", caption="nothing was sent"),
-)
-RESUMED_STEPS = (
-    Step("1", "Client connects to server"),
-    Step("2", "Both resume an earlier session", caption="no certificate is sent: the ticket stands for both"),
-    Step("3", "They exchange data, encrypted", caption="nothing was sent"),
-)
+    step: Step
+    messages: frozenset[Key]
+    optional: bool = False
 
-# Which step a message belongs to, by (name, sender). "+" steps move to where the message really came.
-_TLS = {
-    ("ClientHello", "client"): "1",
-    ("HelloRetryRequest", "server"): "1",
-    ("ServerHello", "server"): "1",
-    ("EncryptedExtensions", "server"): "1",
-    ("Certificate", "server"): "2",
-    ("CompressedCertificate", "server"): "2",
-    ("CertificateStatus", "server"): "2",
-    ("ServerKeyExchange", "server"): "3",
-    ("CertificateVerify", "server"): "3",
-    ("ServerHelloDone", "server"): "3",
-    ("ClientKeyExchange", "client"): "3",
-}
-_MTLS = _TLS | {
-    ("CertificateRequest", "server"): "+",
-    ("ServerHelloDone", "server"): "+",
-    ("Certificate", "client"): "4",
-    ("CompressedCertificate", "client"): "4",
-    ("ClientKeyExchange", "client"): "4",
-    ("CertificateVerify", "client"): "5",
-}
-FLOWS: dict[tuple[str, str], tuple[tuple[Step, ...], dict[tuple[str, str], str]]] = {
-    ("TLS 1.3", "TLS"): (TLS_STEPS, _TLS | {("Finished", "server"): "3", ("Finished", "client"): "3"}),
+
+def _client(*names: str) -> frozenset[Key]:
+    return frozenset((name, "client") for name in names)
+
+
+def _server(*names: str) -> frozenset[Key]:
+    return frozenset((name, "server") for name in names)
+
+
+CONNECT = Step("1", "Client connects to server")
+RETRY = Step("+", "Server asks for another key share")
+PRESENT = Step("2", "Server presents its certificate")
+VERIFY = Step("3", "Client verifies it", caption="no message: the client checks the chain against the CAs it trusts")
+ASK = Step("+", "Server asks who you are", mtls_only=True)
+ANSWER = Step("4", "Client presents its certificate", mtls_only=True)
+CHECK = Step("5", "Server verifies it", mtls_only=True, caption="no message: nothing was presented to verify")
+GRANT = Step("6", "Server grants access", mtls_only=True, caption="no message says so: no alert came")
+TALK_4 = Step("4", "They exchange data, encrypted", caption="nothing was sent")
+TALK_7 = Step("7", "They exchange data, encrypted", caption="nothing was sent")
+RESUME = Step("2", "Both resume an earlier session", caption="no certificate is sent: the ticket stands for both")
+TALK_3 = Step("3", "They exchange data, encrypted", caption="nothing was sent")
+ASK_LATE = Step("+", "Server asks who you are, mid-connection", mtls_only=True)
+
+_HELLOS = _client("ClientHello") | _server("ServerHello")
+_RETRY = Row(RETRY, _server("HelloRetryRequest"), optional=True)
+_CONNECT_13 = Row(CONNECT, _HELLOS | _server("EncryptedExtensions"))
+_CONNECT_12 = Row(CONNECT, _HELLOS | _server("HelloRequest"))
+_PRESENT = Row(PRESENT, _server("Certificate", "CompressedCertificate", "CertificateStatus"))
+_ANSWER_13 = Row(ANSWER, _client("Certificate", "CompressedCertificate"))
+_CHECK = Row(CHECK, _client("CertificateVerify", "Finished"))
+_GRANT_13 = Row(GRANT, frozenset())
+_TALK_7 = Row(TALK_7, _server("NewSessionTicket"))
+
+# (version, manner) → the rows of that story, from top to bottom.
+FLOWS: dict[Key, tuple[Row, ...]] = {
+    ("TLS 1.3", "TLS"): (
+        _CONNECT_13,
+        _RETRY,
+        _PRESENT,
+        Row(VERIFY, _server("CertificateVerify", "Finished") | _client("Finished")),
+        Row(TALK_4, _server("NewSessionTicket")),
+    ),
     ("TLS 1.3", "mTLS"): (
-        (MTLS_STEPS[0], _ASKS, *MTLS_STEPS[1:3], *MTLS_STEPS[4:]),
-        _MTLS | {("Finished", "server"): "3", ("Finished", "client"): "5", ("NewSessionTicket", "server"): "7"},
+        _CONNECT_13,
+        _RETRY,
+        Row(ASK, _server("CertificateRequest")),
+        _PRESENT,
+        Row(VERIFY, _server("CertificateVerify", "Finished")),
+        _ANSWER_13,
+        _CHECK,
+        _GRANT_13,
+        _TALK_7,
     ),
-    ("TLS 1.2", "TLS"): (TLS_STEPS, _TLS | {("Finished", "client"): "3", ("Finished", "server"): "3"}),
+    ("TLS 1.3", "resumed"): (
+        _CONNECT_13,
+        _RETRY,
+        Row(RESUME, _server("Finished") | _client("Finished")),
+        Row(TALK_3, _server("NewSessionTicket")),
+    ),
+    ("TLS 1.3", "post-handshake"): (
+        Row(ASK_LATE, _server("CertificateRequest")),
+        _ANSWER_13,
+        _CHECK,
+        _GRANT_13,
+        _TALK_7,
+    ),
+    ("TLS 1.2", "TLS"): (
+        _CONNECT_12,
+        _PRESENT,
+        Row(
+            VERIFY,
+            _server("ServerKeyExchange", "ServerHelloDone", "Finished") | _client("ClientKeyExchange", "Finished"),
+        ),
+        Row(TALK_4, frozenset()),
+    ),
     ("TLS 1.2", "mTLS"): (
-        MTLS_STEPS,
-        _MTLS
-        | {
-            ("Finished", "client"): "5",
-            ("NewSessionTicket", "server"): "6",
-            ("ChangeCipherSpec", "server"): "6",
-            ("Finished", "server"): "6",
-        },
+        _CONNECT_12,
+        _PRESENT,
+        Row(VERIFY, _server("ServerKeyExchange")),
+        Row(ASK, _server("CertificateRequest", "ServerHelloDone")),
+        Row(ANSWER, _client("Certificate", "ClientKeyExchange")),
+        _CHECK,
+        Row(GRANT, _server("NewSessionTicket", "ChangeCipherSpec", "Finished")),
+        Row(TALK_7, frozenset()),
     ),
-    ("", "resumed"): (
-        RESUMED_STEPS,
-        {("ClientHello", "client"): "1", ("ServerHello", "server"): "1", ("Finished", "server"): "2"},
+    ("TLS 1.2", "resumed"): (
+        _CONNECT_12,
+        Row(RESUME, _server("NewSessionTicket", "ChangeCipherSpec", "Finished") | _client("Finished")),
+        Row(TALK_3, frozenset()),
     ),
 }
 
 # Messages that a handshake without client authentication does not have.
-MTLS_ONLY = {
-    ("CertificateRequest", "server"),
-    ("Certificate", "client"),
-    ("CompressedCertificate", "client"),
-    ("CertificateVerify", "client"),
+MTLS_ONLY = _server("CertificateRequest") | _client("Certificate", "CompressedCertificate", "CertificateVerify")
+
+# How an ending renames steps: (what happened) → {step: (title, caption)}.
+ENDINGS: dict[str, dict[Step, tuple[str, str]]] = {
+    "refused-by-server": {GRANT: ("Server refuses access", "no message says so: the connection just ended")},
+    "refused-by-client": {VERIFY: ("Client refuses it", "")},
+    "empty": {
+        ANSWER: ("Client has no certificate to present", ""),
+        CHECK: ("Server has nothing to verify", "no message: nothing was presented to verify"),
+        GRANT: ("Server grants access all the same", "no message says so: no alert came"),
+    },
 }

@@ -10,29 +10,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from ..errors import DecodeError
 from ..tls.extensions import find
 from ..tls.hello import KEY_SHARE
 from ..tls.key_shares import KeyShareEntry
 from ..tls.messages import (
-    Context,
+    Alert,
+    CertificateRequest,
     Message,
     ServerHello,
     ServerKeyExchange,
     Undecoded,
     acceptable_parties,
-    decode_alert,
-    decode_change_cipher_spec,
-    decode_or_keep,
-    next_context,
+    certificate_chain,
     summary,
 )
 from ..tls.names import CIPHER_SUITES, NAMED_GROUPS
-from .events import Agreed, Bytes, Event, Failure, Kind, Request, Side, Target
-from .flows import FLOWS, MTLS_ONLY, Step
+from .events import Agreed, Bytes, Event, Failure, Kind, Request, Side, Target, Verified
+from .flows import CONNECT, ENDINGS, FLOWS, GRANT, MTLS_ONLY, VERIFY, Row, Step
+from .transcript import Sent, acts, transcript
 
 T = TypeVar("T")
-Outcome = Literal["mutual", "server-only", "refused-by-server", "refused-by-client", "failed", "plain"]
+Outcome = Literal["mutual", "server-only", "resumed", "refused-by-server", "refused-by-client", "failed", "plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,11 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What happened on one connection, ready to be shown. Chains are DER, leaf first."""
+    """What happened on one connection, ready to be shown.
+
+    Chains are DER, leaf first; `acceptable_names` are the DER names behind `acceptable_parties`.
+    `peer_verified` is the server's own verdict on the client, known where the server was recorded.
+    """
 
     connection: int
     host: str
@@ -98,22 +100,22 @@ class Handshake:
     verify_code: int
     timings: Timings
     wire_bytes: int
+    acceptable_names: tuple[bytes, ...] = ()
+    peer_verified: Verified | None = None
 
 
 _VERSIONS = {"TLSv1.3": "TLS 1.3", "TLSv1.2": "TLS 1.2", "TLSv1.1": "TLS 1.1", "TLSv1": "TLS 1.0"}
 _WIRE_VERSIONS = {0x0304: "TLS 1.3", 0x0303: "TLS 1.2"}
-
-
-# -- the fold ------------------------------------------------------------------------------------
+_HARMLESS_ALERTS = {0, 90, 100}  # close_notify, user_canceled, no_renegotiation: RFC 8446 §6.1, RFC 5246 §7.2.2
+_REFUSALS: dict[Outcome, Step] = {"refused-by-server": GRANT, "refused-by-client": VERIFY}
 
 
 def fold(events: Iterable[Event]) -> Handshake:
     """Return the handshake that one connection's events tell of. Never raises on what a peer sent."""
     story = tuple(events)
-    sent = _messages(story)
+    sent = transcript(story)
     facts = _Facts.of(story, sent)
-    steps, where = FLOWS[facts.flow]
-    steps = _as_it_ended(steps, facts)
+    steps, arrows = _stage(story, sent, facts)
     return Handshake(
         connection=story[0].connection if story else 0,
         host=facts.target.host,
@@ -121,12 +123,12 @@ def fold(events: Iterable[Event]) -> Handshake:
         via="{}:{}".format(*facts.target.via) if facts.target.via else "",
         version=facts.version,
         suite=facts.suite,
-        group=facts.group,
+        group=_group(sent),
         alpn=facts.agreed.alpn,
-        resumed=facts.agreed.resumed,
+        resumed=facts.resumed,
         outcome=facts.outcome,
         steps=steps,
-        arrows=_arrows(story, sent, steps, where, facts),
+        arrows=arrows,
         client_chain=_chain(sent, "client"),
         server_chain=_chain(sent, "server"),
         acceptable_parties=_parties(sent),
@@ -135,56 +137,12 @@ def fold(events: Iterable[Event]) -> Handshake:
         verify_code=facts.verify_code,
         timings=_timings(story),
         wire_bytes=sum(e.data.total for e in story if e.kind is Kind.WIRE and isinstance(e.data, Bytes)),
+        acceptable_names=_names(sent),
+        peer_verified=_first(story, Kind.PEER_VERIFIED, Verified),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A decoded message with the event that carried it and whether it was encrypted on the wire."""
-
-    at_ns: int
-    message: Message | Undecoded
-    encrypted: bool
-    after_data: bool
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.message.kind, self.message.sender
-
-
-_DECODERS = {Kind.ALERT: decode_alert, Kind.CHANGE_CIPHER_SPEC: decode_change_cipher_spec}
-
-
-def _messages(story: Sequence[Event]) -> tuple[_Sent, ...]:
-    """Return every handshake message, alert and ChangeCipherSpec, decoded in the light of those before it."""
-    context, settled, data = Context(), False, False
-    changed: set[Side] = set()
-    sent: list[_Sent] = []
-    for event in story:
-        data = data or event.kind is Kind.REQUEST
-        if event.kind not in (Kind.MESSAGE, *_DECODERS) or not isinstance(event.data, Bytes):
-            continue
-        sender, raw = event.data.sender, event.data.data
-        message = _decode(event.kind, raw, sender, context)
-        plain_by_nature = message.kind == "ChangeCipherSpec"
-        encrypted = not plain_by_nature and (settled if context.version == 0x0304 else sender in changed)
-        sent.append(_Sent(event.at_ns, message, encrypted, data))
-        if isinstance(message, Message):
-            context = next_context(context, message)
-        settled = settled or message.kind == "ServerHello"
-        if plain_by_nature:
-            changed.add(sender)
-    return tuple(sent)
-
-
-def _decode(kind: Kind, raw: bytes, sender: Side, context: Context) -> Message | Undecoded:
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
-        return decode_or_keep(raw, sender, context)
-    try:
-        return decoder(raw, sender)
-    except DecodeError as error:
-        return Undecoded("Alert" if kind is Kind.ALERT else "ChangeCipherSpec", sender, raw, error)
+# -- the facts -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,36 +153,29 @@ class _Facts:
     agreed: Agreed
     version: str
     suite: str
-    group: str
-    flow: tuple[str, str]
+    resumed: bool
     alert: AlertSeen | None
     failure: str
     verify_code: int
     outcome: Outcome
 
     @classmethod
-    def of(cls, story: Sequence[Event], sent: Sequence[_Sent]) -> _Facts:
-        target = _first(story, Kind.CONNECTING, Target) or Target("", 0)
+    def of(cls, story: Sequence[Event], sent: Sequence[Sent]) -> _Facts:
         agreed = _first(story, Kind.TLS_DONE, Agreed) or Agreed("", "", "", resumed=False)
         failed = _first(story, Kind.TLS_FAILED, Failure)
-        hello = next(
-            (s.message.value for s in sent if isinstance(s.message, Message) and s.message.kind == "ServerHello"), None
-        )
-        version = _VERSIONS.get(agreed.version, "") or _WIRE_VERSIONS.get(_selected_version(hello), "")
-        asked = any(s.message.kind == "CertificateRequest" for s in sent)
-        manner = "mTLS" if asked else "TLS"
+        hello = next((s.value for s in sent if s.key == ("ServerHello", "server")), None)
         alert = _fatal_alert(sent)
+        resumed = _is_resumed(acts(sent)[0])
         return cls(
-            target=target,
+            target=_first(story, Kind.CONNECTING, Target) or Target("", 0),
             agreed=agreed,
-            version=version,
+            version=_version(agreed, hello),
             suite=CIPHER_SUITES.get(getattr(hello, "cipher_suite", -1), agreed.cipher),
-            group=_group(sent),
-            flow=("", "resumed") if agreed.resumed and not asked else (_flow_version(version), manner),
+            resumed=resumed,
             alert=alert,
-            failure=failed.reason if failed else _closed_early(story, agreed),
+            failure=failed.reason if failed else "" if agreed.version else _first(story, Kind.CLOSED, str) or "",
             verify_code=failed.verify_code if failed else 0,
-            outcome=_outcome(story, sent, alert, agreed),
+            outcome=_outcome(story, sent, alert, agreed, resumed=resumed),
         )
 
 
@@ -232,51 +183,45 @@ def _first(story: Sequence[Event], kind: Kind, shape: type[T]) -> T | None:
     return next((e.data for e in story if e.kind is kind and isinstance(e.data, shape)), None)
 
 
-def _flow_version(version: str) -> str:
-    return version if version == "TLS 1.3" else "TLS 1.2"
+def _version(agreed: Agreed, hello: object) -> str:
+    selected = hello.selected_version if isinstance(hello, ServerHello) else 0
+    return _VERSIONS.get(agreed.version, "") or _WIRE_VERSIONS.get(selected, "")
 
 
-def _selected_version(hello: object) -> int:
-    return int(getattr(hello, "selected_version", 0) or 0)
-
-
-def _closed_early(story: Sequence[Event], agreed: Agreed) -> str:
-    closed = _first(story, Kind.CLOSED, str)
-    return str(closed or "") if not agreed.version else ""
-
-
-def _fatal_alert(sent: Sequence[_Sent]) -> AlertSeen | None:
+def _fatal_alert(sent: Sequence[Sent]) -> AlertSeen | None:
+    """Return the last alert that ended the connection; TLS 1.3 ignores an alert's level, and so do we."""
     for item in reversed(sent):
-        value = item.message.value if isinstance(item.message, Message) else None
-        if item.message.kind == "Alert" and value is not None and _is_fatal(value):
-            number, name = value.description, value.name  # type: ignore[attr-defined]
-            return AlertSeen(number, name, item.message.sender, fatal=True)
+        value = item.value
+        if isinstance(value, Alert) and value.description not in _HARMLESS_ALERTS:
+            return AlertSeen(value.description, value.name, item.message.sender, fatal=True)
     return None
 
 
-def _is_fatal(alert: object) -> bool:
-    # TLS 1.3 ignores the level: all but close_notify (0) and user_canceled (90) end the connection.
-    return getattr(alert, "description", 0) not in (0, 90, 100)
+def _is_resumed(act: Sequence[Sent]) -> bool:
+    """Return whether the server finished without ever presenting a certificate."""
+    said = {item.key for item in act}
+    presented = {("Certificate", "server"), ("CompressedCertificate", "server")}
+    return ("Finished", "server") in said and not presented & said
 
 
-def _outcome(story: Sequence[Event], sent: Sequence[_Sent], alert: AlertSeen | None, agreed: Agreed) -> Outcome:
+def _outcome(
+    story: Sequence[Event], sent: Sequence[Sent], alert: AlertSeen | None, agreed: Agreed, *, resumed: bool
+) -> Outcome:
     if alert is not None:
         return "refused-by-server" if alert.sender == "server" else "refused-by-client"
     if not agreed.version:
         started = any(e.kind is Kind.TLS_STARTED for e in story)
         return "failed" if started or not any(e.kind is Kind.CONNECTED for e in story) else "plain"
-    proved = any(s.key == ("CertificateVerify", "client") for s in sent)
-    return "mutual" if proved else "server-only"
+    if any(item.key == ("CertificateVerify", "client") for item in sent):
+        return "mutual"
+    return "resumed" if resumed else "server-only"
 
 
-def _group(sent: Sequence[_Sent]) -> str:
+def _group(sent: Sequence[Sent]) -> str:
     """Return the name of the group that the key exchange used, "" when it used none."""
-    for item in sent:
-        value = item.message.value if isinstance(item.message, Message) else None
-        number = _chosen_group(value)
-        if number is not None:
-            return NAMED_GROUPS.get(number, f"group {number:#06x}")
-    return ""
+    numbers = (_chosen_group(item.value) for item in sent)
+    number = next((n for n in numbers if n is not None), None)
+    return "" if number is None else NAMED_GROUPS.get(number, f"group {number:#06x}")
 
 
 def _chosen_group(value: object) -> int | None:
@@ -288,72 +233,109 @@ def _chosen_group(value: object) -> int | None:
     return share.value.group if share is not None and isinstance(share.value, KeyShareEntry) else None
 
 
-def _chain(sent: Sequence[_Sent], sender: Side) -> tuple[bytes, ...]:
+def _chain(sent: Sequence[Sent], sender: Side) -> tuple[bytes, ...]:
     """Return the DER certificates of the last chain that `sender` presented, leaf first."""
-    for item in reversed(sent):
-        if item.key == ("Certificate", sender) and isinstance(item.message, Message):
-            return tuple(entry.der for entry in item.message.value.entries)  # type: ignore[attr-defined]
-    return ()
+    chains = [certificate_chain(item.message) for item in sent if item.message.sender == sender]
+    return next((chain for chain in reversed(chains) if chain is not None), ())
 
 
-def _parties(sent: Sequence[_Sent]) -> tuple[str, ...] | None:
-    requests = (s.message for s in sent if s.message.kind == "CertificateRequest")
-    return next((acceptable_parties(m) or () for m in requests if isinstance(m, Message)), None)
+def _parties(sent: Sequence[Sent]) -> tuple[str, ...] | None:
+    requests = (item.message for item in sent if isinstance(item.value, CertificateRequest))
+    return next((acceptable_parties(message) or () for message in requests), None)
 
 
-_REFUSED: dict[Outcome, dict[str, str]] = {
-    "refused-by-server": {"Server grants access": "Server refuses access"},
-    "refused-by-client": {"Client verifies it": "Client refuses it"},
-}
+def _names(sent: Sequence[Sent]) -> tuple[bytes, ...]:
+    requests = (item.value for item in sent if isinstance(item.value, CertificateRequest))
+    return next((request.certificate_authorities for request in requests), ())
 
 
-def _as_it_ended(steps: tuple[Step, ...], facts: _Facts) -> tuple[Step, ...]:
-    """Return the steps with the titles and captions that this ending calls for."""
-    if facts.outcome not in ("refused-by-server", "refused-by-client", "failed"):
-        return steps
-    titles = _REFUSED.get(facts.outcome, {})
-    return tuple(replace(s, title=titles.get(s.title, s.title), caption="not reached") for s in steps)
+# -- the stage: steps and arrows ---------------------------------------------------------------------
 
 
-def _arrows(
-    story: Sequence[Event],
-    sent: Sequence[_Sent],
-    steps: tuple[Step, ...],
-    where: dict[tuple[str, str], str],
-    facts: _Facts,
-) -> tuple[Arrow, ...]:
-    """Return messages and application data in the order in which they crossed, each with its step."""
-    index = {step.number: i for i, step in enumerate(steps)}
+def _stage(story: Sequence[Event], sent: Sequence[Sent], facts: _Facts) -> tuple[tuple[Step, ...], tuple[Arrow, ...]]:
+    """Return the steps of every act, and the arrows in the order in which they crossed."""
+    played = acts(sent)
     start = sent[0].at_ns if sent else (story[0].at_ns if story else 0)
-    last = len(steps) - 1
-    refused = _refusal_step(steps, facts)
+    data = _data(story)
+    steps: list[Step] = []
     arrows: list[Arrow] = []
-    crossed: list[_Sent | Arrow] = [*sent, *_data(story)]
+    for number, act in enumerate(played):
+        end = played[number + 1][0].at_ns if number + 1 < len(played) else None
+        spoken = [arrow for arrow in data if (end is None or arrow.at_ns < end)]
+        data = data[len(spoken) :]
+        rows = _rows(act, number, facts)
+        is_last = number + 1 == len(played)
+        arrows += _placed(act, spoken, rows, len(steps), facts if is_last else None)
+        steps += _titled(rows, act, number, facts if is_last else None)
+    return tuple(steps), tuple(replace(arrow, at_ns=arrow.at_ns - start) for arrow in arrows)
+
+
+def _rows(act: Sequence[Sent], number: int, facts: _Facts) -> list[Row]:
+    said = {item.key for item in act}
+    manner = "mTLS" if ("CertificateRequest", "server") in said else "resumed" if _is_resumed(act) else "TLS"
+    if number and facts.version == "TLS 1.3":
+        manner = "post-handshake"
+    version = "TLS 1.3" if facts.version == "TLS 1.3" else "TLS 1.2"
+    return [row for row in FLOWS[version, manner] if not row.optional or row.messages & said]
+
+
+def _placed(
+    act: Sequence[Sent], data: Sequence[Arrow], rows: Sequence[Row], first: int, facts: _Facts | None
+) -> list[Arrow]:
+    """Return the act's arrows, each with its step; a story never goes back, whatever the table says."""
+    index = {key: i for i, row in enumerate(rows) for key in row.messages}
+    refused = _refusal(rows, facts)
+    end = len(rows) - 1 if refused is None else refused
+    step = 0
+    placed: list[Arrow] = []
+    crossed: list[Sent | Arrow] = [*act, *data]
     for item in sorted(crossed, key=lambda one: one.at_ns):
-        previous = arrows[-1].step if arrows else 0
-        if not isinstance(item, _Sent):
-            step = last if refused is None else max(previous, refused)
-            arrows.append(replace(item, at_ns=item.at_ns - start, step=step))
+        if isinstance(item, Arrow):
+            step = max(step, end)
+            placed.append(replace(item, step=first + step))
             continue
-        step = last if item.after_data else index.get(where.get(item.key, ""), previous)
-        if item.message.kind == "Alert" and refused is not None:
-            step = max(previous, refused)
-        arrows.append(_message_arrow(item, start, step))
-    return tuple(arrows)
+        is_refusal = refused is not None and item.message.kind == "Alert"
+        step = max(step, end if is_refusal else index.get(item.key, step))
+        placed.append(_arrow(item, first + step))
+    return placed
 
 
-def _refusal_step(steps: tuple[Step, ...], facts: _Facts) -> int | None:
-    """Return the step where the story ends in a refusal: there its alert stands, and data sent in vain."""
-    titles = _REFUSED.get(facts.outcome, {}).values()
-    return next((i for i, step in enumerate(steps) if step.title in titles), None)
+def _refusal(rows: Sequence[Row], facts: _Facts | None) -> int | None:
+    """Return the row where the act ends in a refusal: there stand its alert, and data sent in vain."""
+    step = _REFUSALS.get(facts.outcome) if facts is not None else None
+    return next((i for i, row in enumerate(rows) if row.step is step), None)
 
 
-def _message_arrow(item: _Sent, start: int, step: int) -> Arrow:
+def _titled(rows: Sequence[Row], act: Sequence[Sent], number: int, facts: _Facts | None) -> list[Step]:
+    """Return the act's steps with the titles and captions that its ending calls for."""
+    words: dict[Step, tuple[str, str]] = {}
+    if number and rows[0].step is CONNECT:
+        words[CONNECT] = ("They negotiate anew, inside the connection", "")
+    if _is_empty_handed(act):
+        words |= ENDINGS["empty"]
+    if facts is not None and facts.outcome in ("refused-by-server", "refused-by-client", "failed"):
+        words |= ENDINGS.get(facts.outcome, {})
+        unreached = "not reached"
+        return [_worded(row.step, words, unreached) for row in rows]
+    return [_worded(row.step, words, row.step.caption) for row in rows]
+
+
+def _worded(step: Step, words: dict[Step, tuple[str, str]], caption: str) -> Step:
+    title, own_caption = words.get(step, (step.title, caption))
+    return replace(step, title=title, caption=own_caption or caption)
+
+
+def _is_empty_handed(act: Sequence[Sent]) -> bool:
+    answers = [certificate_chain(item.message) for item in act if item.key == ("Certificate", "client")]
+    return answers == [()]
+
+
+def _arrow(item: Sent, step: int) -> Arrow:
     message = item.message
     return Arrow(
         name=message.kind,
         sender=message.sender,
-        at_ns=item.at_ns - start,
+        at_ns=item.at_ns,
         length_bytes=len(message.raw),
         encrypted=item.encrypted,
         mtls_only=item.key in MTLS_ONLY,
@@ -364,18 +346,17 @@ def _message_arrow(item: _Sent, start: int, step: int) -> Arrow:
 
 
 def _data(story: Sequence[Event]) -> list[Arrow]:
-    """Return the first request and its response as arrows (times still absolute)."""
+    """Return the first request and its response as arrows (times still absolute, steps not yet known)."""
     encrypted = any(e.kind is Kind.TLS_STARTED for e in story)
-    answered = any(e.kind is Kind.RESPONSE for e in story)
+    answer = next((e for e in story if e.kind is Kind.RESPONSE), None)
     found: list[Arrow] = []
-    for event in story:
-        if isinstance(event.data, Request) and event.data.ordinal == 1:
-            name = f"{event.data.method} {event.data.target}"
-            detail = "application data" if answered else "sent, never answered"
-            found.append(Arrow(name, "client", event.at_ns, 0, encrypted, False, 0, detail))
-        if event.kind is Kind.RESPONSE:
-            found.append(Arrow(str(event.data), "server", event.at_ns, 0, encrypted, False, 0, "application data"))
-            break
+    asked = next((e for e in story if isinstance(e.data, Request)), None)
+    if asked is not None and isinstance(asked.data, Request):
+        name = f"{asked.data.method} {asked.data.target}"
+        detail = "application data" if answer is not None else "sent, never answered"
+        found.append(Arrow(name, "client", asked.at_ns, 0, encrypted, False, 0, detail))
+    if answer is not None:
+        found.append(Arrow(str(answer.data), "server", answer.at_ns, 0, encrypted, False, 0, "application data"))
     return found
 
 

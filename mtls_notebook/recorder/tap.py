@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import httpcore
 
 from .events import Agreed, Bytes, Failure, Kind, Request, Side, Target
+from .keylog import collect, taken
 from .recording import Recording
 
 T = TypeVar("T")
@@ -57,7 +58,8 @@ _active = _Active()  # the stream whose SSLObject is being driven by this thread
 
 
 def watch(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Make every connection of `context` report its decrypted messages to the stream that drives it."""
+    """Make every connection of `context` report its messages, and its secrets, to the stream that drives it."""
+    collect(context)
     context._msg_callback = _on_message  # type: ignore[attr-defined]
     return context
 
@@ -74,7 +76,9 @@ def _on_message(
     if stream is None:
         return
     sender: Side = "client" if direction == "write" else "server"
-    if kind is not None:
+    if kind is Kind.MESSAGE:
+        stream.saw(Bytes.of(sender, data))
+    elif kind is not None:
         stream.record(kind, Bytes.of(sender, data))
     elif content_type == _RECORD_HEADER and sender == "server" and data[0] == _CHANGE_CIPHER_SPEC:
         # OpenSSL reports the ChangeCipherSpec it writes, but of one it reads only the record's header.
@@ -114,6 +118,7 @@ class TappedStream(httpcore.NetworkStream):
         self._recording = recording
         self._kept = {"client": 0, "server": 0}
         self._tls: ssl.SSLObject | None = None
+        self._client_random = b""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls_lock = threading.Lock()  # OpenSSL objects are not safe in two threads at once
@@ -125,6 +130,17 @@ class TappedStream(httpcore.NetworkStream):
     def record(self, kind: Kind, data: Any) -> None:
         """Append one event to this connection's recording."""
         self._recording.add(self.connection, kind, data)
+
+    def saw(self, message: Bytes) -> None:
+        """Append a handshake message; a ClientHello's random names the secrets that will follow."""
+        if message.sender == "client" and message.data[:1] == b"\x01":
+            self._client_random = message.data[6:38]
+        self.record(Kind.MESSAGE, message)
+
+    def _take_secrets(self) -> None:
+        if self._tls is not None and self._client_random:
+            for line in taken(self._tls.context, self._client_random):
+                self.record(Kind.SECRET, line)
 
     def connect(
         self,
@@ -161,6 +177,7 @@ class TappedStream(httpcore.NetworkStream):
             except BaseException:
                 self.close()
                 raise
+        self._take_secrets()
         self.record(Kind.TLS_DONE, _agreed(self._tls))
         return self
 
@@ -192,6 +209,7 @@ class TappedStream(httpcore.NetworkStream):
             if self._tls is not None and self._tls.version():
                 self._socket.settimeout(0.2)
                 self._say_goodbye(self._tls)
+        self._take_secrets()
         self._socket.close()
         self.record(Kind.CLOSED, "")
 
@@ -263,6 +281,7 @@ class TappedStream(httpcore.NetworkStream):
     def _fail(self, error: ssl.SSLError) -> None:
         with contextlib.suppress(OSError):
             self._flush()  # our own alert, which the peer's log will name
+        self._take_secrets()
         self.record(
             Kind.TLS_FAILED,
             Failure(

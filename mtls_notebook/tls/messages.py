@@ -104,8 +104,8 @@ __all__ = [
 ]
 
 HEADER_LENGTH = 4
-LARGEST_MESSAGE = 1 << 20
-"""The longest message decoded here, in bytes: far above any honest chain, and quick to walk."""
+LARGEST_MESSAGE = 1 << 18
+"""The longest message decoded here, in bytes: above what TLS libraries accept, and walked within a second or so."""
 
 
 def decode(raw: bytes, sender: Sender, context: Context = Context()) -> Message:  # noqa: B008 (frozen)
