@@ -10,18 +10,24 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .errors import CertificateInUse, UnknownCertificate, UnreadableFile, UsageError
+from .errors import CertificateInUse, LabError, UnknownCertificate, UnreadableFile, UsageError
 from .lab.lab import Lab
 from .pki.identity import Identity, read_certificates, read_identity, read_pkcs12
 from .pki.sensitive import Sensitive
+from .recorder.compare import Comparison, compare
+from .recorder.decrypt import with_messages
+from .recorder.events import Kind
+from .recorder.export import write
 from .recorder.handshake import Handshake, fold
+from .recorder.proofs import Proof, prove
 from .recorder.recording import Recording
 from .session.bindings import Binding, Bindings, Config, parse_config, parse_hosts, parse_pairs
 from .session.config import Format
 from .session.contexts import DEFAULT_VERSIONS, Contexts
 from .session.store import CertificateStore, Stored
 from .session.trust import Trust
-from .worker.exchange import Environment, Invocation, Language
+from .worker.engines import Surroundings
+from .worker.exchange import Environment, Invocation, Language, Subrequest
 from .worker.fetch import BoundFetcher, Client, Presented, client
 from .worker.journal import Journal
 from .worker.runtime import Worker
@@ -163,16 +169,19 @@ class Session:
         language: Language | None = None,
         name: str = "cell",
         notebook: Mapping[str, object] | None = None,
+        say: Callable[[str], None] = lambda _progress: None,
     ) -> Worker:
-        """Return a worker that sees this session's bindings.
+        """Return a worker that sees this session's bindings; `notebook` are variables that Python code may read.
 
+        `say` hears progress when workerd must be fetched first.
         Raises UsageError, WorkerSyntaxError, EngineUnavailable.
         """
         source = parse(code, language, name)
         journal = Journal()
         fetchers = {b.name: self._fetcher(b, journal) for b in self.bindings}
         environment = Environment(fetchers, self._fetcher(None, journal), dict(self.variables))
-        worker = Worker(source, environment, self.recording, journal, notebook)
+        surroundings = Surroundings(environment, journal.log, say, notebook or {})
+        worker = Worker(source, surroundings, self.recording, journal)
         self._keep(worker, name)
         return worker
 
@@ -251,6 +260,45 @@ class Session:
         recorded = (self.recording.events(number) for number in self.recording.connections())
         return tuple(fold(events) for events in recorded if events)
 
+    def proofs(self, handshake: Handshake) -> tuple[Proof, ...]:
+        """Return every signature and MAC of a handshake, recomputed from its recording."""
+        return prove(handshake.events)
+
+    def server_side(self, handshake: Handshake) -> Handshake:
+        """Return the same connection as the lab's origin recorded it. Raises LabError where it has not."""
+        port = int(_first_text(handshake, Kind.LOCAL).rpartition(":")[2] or 0)
+        origins = self.lab.origins.values() if self.lab is not None else ()
+        for running in origins:
+            if running.port == _port_of(handshake) and (other := running.origin.recording_of(port)) is not None:
+                return fold(with_messages(other.events))
+        raise LabError(
+            f"The server's side of {handshake.host} was not recorded here.",
+            "Both ends are recorded of connections to the lab's origins (%mtls_lab), the latest 100 of each.",
+        )
+
+    def compare(self, left: Handshake, right: Handshake) -> Comparison:
+        """Return two handshakes row by row: TLS and mTLS of one origin, say."""
+        return compare(left, right)
+
+    def both_ends(self, handshake: Handshake) -> Comparison:
+        """Return the client's and the server's recording of one connection, row by row. Raises LabError."""
+        return compare(handshake, self.server_side(handshake))
+
+    def export(self, path: str | Path, what: Invocation | Handshake | None = None) -> str:
+        """Write handshakes to a file whose suffix names the format; return one sentence about what it holds.
+
+        Formats: .keylog, .pcapng (both hold secrets), .json, .har. Without `what`, everything that is recorded.
+        Raises UsageError for another suffix, UnreadableFile where nothing can be written.
+        """
+        trace: Sequence[Subrequest] = ()
+        if isinstance(what, Handshake):
+            shakes: Sequence[Handshake] = (what,)
+        elif isinstance(what, Invocation):
+            shakes, trace = what.handshakes, what.trace
+        else:
+            shakes = self.handshakes()
+        return write(Path(path), [shake.events for shake in shakes], trace)
+
     def close(self) -> None:
         """Stop workers and lab and forget every key."""
         for worker in self._workers.values():
@@ -266,6 +314,14 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _first_text(handshake: Handshake, kind: Kind) -> str:
+    return next((str(event.data) for event in handshake.events if event.kind is kind), "")
+
+
+def _port_of(handshake: Handshake) -> int:
+    return int(handshake.via.rpartition(":")[2]) if handshake.via else handshake.port
 
 
 def _read(path: str | Path) -> Sensitive:

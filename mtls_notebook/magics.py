@@ -152,7 +152,7 @@ class MtlsMagics(Magics):
         options = _arguments(self.worker, line)
         request = parse_request(options.request, tuple(options.header), self._data(options.data))
         made = self.session.worker(
-            cell, language=options.language, name=options.name or "cell", notebook=self._variables
+            cell, language=options.language, name=options.name or "cell", notebook=self._variables, say=print
         )
         invocation = made.fetch(request, timeout_s=options.timeout, show=_print_log)
         if options.name:
@@ -167,16 +167,25 @@ class MtlsMagics(Magics):
 
     @magic_arguments()
     @argument("variable", nargs="?", metavar="VAR", help="an invocation or handshake; the last one if left out")
+    @argument("--compare", metavar="VAR", help="beside the first handshake of another invocation, row by row")
+    @argument("--both-ends", action="store_true", help="beside what the lab's origin recorded of the same connection")
+    @argument(
+        "--export", metavar="FILE", help="write it as .pcapng, .keylog, .json or .har; the first two hold TLS secrets"
+    )
     @line_magic
     def mtls_handshake(self, line: str) -> None:
-        """Show a handshake again, message by message."""
+        """Show a handshake again, message by message; compare it, or write it to a file."""
         options = _arguments(self.mtls_handshake, line)
         value = self._variable(options.variable) if options.variable else self.session.last
-        shakes = getattr(value, "handshakes", (value,) if value is not None else ())
-        if not shakes:
-            raise UsageError("There is no handshake to show.", "Run a %%worker cell first.")
-        for shake in shakes:
-            display(shake)
+        shakes = _handshakes(value)
+        if options.export:
+            print(self.session.export(options.export, value))
+        elif options.compare:
+            display(self.session.compare(shakes[0], _handshakes(self._variable(options.compare))[0]))
+        elif options.both_ends:
+            display(self.session.both_ends(shakes[0]))
+        else:
+            display(*shakes)
 
     # -- the notebook's variables ----------------------------------------------------------
 
@@ -290,6 +299,16 @@ def _filled(cell: str, variables: dict[str, Any]) -> str:
         return str(found)
 
     return _PLACE.sub(value, cell)
+
+
+def _handshakes(value: Any) -> tuple[Any, ...]:
+    """Return the handshakes of an invocation, or the handshake itself. Raises UsageError when there is none."""
+    if type(value).__name__ == "Handshake":
+        return (value,)
+    found = tuple(getattr(value, "handshakes", ()))
+    if not found:
+        raise UsageError("There is no handshake to show.", "Run a %%worker cell first, and keep it with -o VAR.")
+    return found
 
 
 def _print_log(entry: Any) -> None:

@@ -82,6 +82,8 @@ def _symptom(case: Case) -> str | None:
     shake = case.handshake
     if case.status:
         return _http_symptom(case)
+    if case.failure == "abandoned":
+        return case.failure
     if shake is not None and shake.alert is not None:
         return _alert_symptom(case)
     if shake is not None and shake.version and case.asked and case.failure in ("closed", "reset"):
@@ -215,6 +217,9 @@ SYMPTOMS: dict[str, tuple[str, str]] = {
     "not-tls-ssh": ("{host} speaks SSH on this port, not TLS.", "Use the HTTPS port."),
     "not-tls-smtp": ("{host} speaks SMTP on this port, not TLS.", "Use the HTTPS port."),
     "not-tls": ("{host} does not speak TLS on this port.", "Use the HTTPS port."),
+    "abandoned": ("The worker gave up its fetch from {host}.", "Nothing is wrong with the connection."),
+    "body": ("The request to {host} broke off: its own body could not be read.", "Look at what the worker sends."),
+    "request": ("The request to {host} is no valid HTTP/1.1.", "Look at the method and the headers it sets."),
     "truncated": ("{host} broke the response off midway.", "Try again; its log knows why."),
     "alert-40": (
         "{host} found nothing in common with this client (alert handshake_failure).",

@@ -108,7 +108,7 @@ def public_key_info(body: Reader) -> Contents:
     curve = _curve(algorithm) if kind == EC else ""
     read = partial(_point, curve) if kind == EC else PUBLIC_KEYS.get(kind, _opaque("publicKey"))
     key = body.element("subjectPublicKey", Shape("BIT STRING", {0x03: partial(_whole_bytes, read)}))
-    size = "" if kind == EC else key.meaning
+    size = key.meaning if kind in {RSA, RSASSA_PSS} else ""
     return None, " ".join(filter(None, (algorithm.meaning, size)))
 
 

@@ -21,7 +21,7 @@ from .der_types import (
     sequence,
     words,
 )
-from .distinguished_name import ATTRIBUTE_NAMES, _escape_value
+from .distinguished_name import ATTRIBUTE_NAMES, escape_value
 
 # Distinguished names
 
@@ -30,7 +30,7 @@ def _type_and_value(body: Reader) -> Contents:
     kind = body.element("type", _ATTRIBUTE_TYPE)
     value = body.element("value", ATTRIBUTE_VALUE)
     if isinstance(value.value, str) and body.data[value.span[0]] in STRING.readers:
-        text = _escape_value(value.value)
+        text = escape_value(value.value)
     else:
         text = "#" + body.data[slice(*value.span)].hex()
     return None, f"{words(kind)}={text}"

@@ -52,7 +52,7 @@ def rfc4514(name: x509.Name) -> str:
 
     Source: RFC 4514 §2.
     """
-    return ",".join(_rdn(rdn, "+", _escape_value) for rdn in reversed(list(name.rdns)))
+    return ",".join(_rdn(rdn, "+", escape_value) for rdn in reversed(list(name.rdns)))
 
 
 def legacy(name: x509.Name) -> str:
@@ -66,7 +66,7 @@ def common_name(name: x509.Name) -> str:
     return visible(_text(found[-1].value)) if found else ""
 
 
-def _escape_value(text: str) -> str:
+def escape_value(text: str) -> str:
     escaped = "".join("\\" + c if c in _SPECIAL else _visible_character(c) for c in text)
     if text.startswith((" ", "#")):
         escaped = "\\" + escaped

@@ -50,6 +50,9 @@ from .plain import alert, chain
 
 FORMAT, VERSION = "mtls-notebook handshakes", 1
 
+# Items of a DER SEQUENCE OF or SET OF, whose composite does not count them.
+_SET_ITEMS = frozenset({"RelativeDistinguishedName", "AttributeTypeAndValue"})
+
 
 def document(connections: Sequence[Sequence[Event]], epoch_ns: int) -> dict[str, Any]:
     """Return the document as plain data.
@@ -133,7 +136,7 @@ def _leaves(field: Field, path: str) -> Iterator[tuple[str, Field]]:
     index = 0
     for child in field.children:
         name = child.name
-        if counted and name != "length":
+        if name in _SET_ITEMS or (counted and name != "length"):
             name, index = f"{name}[{index}]", index + 1
         below = f"{path}.{name}" if path else name
         if child.children:

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CONNECTING = "connecting"  # Target
     RESOLVED = "resolved"  # str: the address that will be tried
     CONNECTED = "connected"  # str: the peer's address, TCP is up
+    LOCAL = "local"  # str: our own address and port, by which the other end's recording is found
     TLS_STARTED = "tls-started"  # str: the server name sent (SNI), "" if none
     WIRE = "wire"  # Bytes: what crossed the socket, in one read or write
     MESSAGE = "message"  # Bytes: one whole handshake message, decrypted, header included

@@ -40,12 +40,20 @@ class Recorded:
     epoch_ns: int
 
 
+def _connections(recorded: Recorded) -> str:
+    return _counted(len(recorded.connections), "connection")
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`render` makes the file's bytes; `secret` says whether they can decrypt a connection."""
+    """`render` makes the file's bytes, `contents` names what is in it ("3 connections").
+
+    `secret` says whether the bytes can decrypt a connection.
+    """
 
     render: Callable[[Recorded], bytes]
     secret: bool = False
+    contents: Callable[[Recorded], str] = _connections
 
 
 def write(
@@ -68,7 +76,7 @@ def write(
         raise UsageError(f"There is no recorded connection to write to {path}.", "Run a %%worker cell first.")
     recorded = Recorded(kept, requests, epoch_of_clock() if epoch_ns is None else epoch_ns)
     _replace(file, form.render(recorded), mode=0o600 if form.secret else 0o666)
-    return f"{_written(len(kept))} to {path}.{_warning(form, kept)}"
+    return f"Wrote {form.contents(recorded)} to {path}.{_warning(form, kept)}"
 
 
 def epoch_of_clock() -> int:
@@ -118,13 +126,17 @@ def _json_file(recorded: Recorded) -> bytes:
 
 
 def _har_file(recorded: Recorded) -> bytes:
-    requests = recorded.requests or [r for events in recorded.connections for r in recorded_requests(events)]
+    requests = _requests(recorded)
     if not requests:
         raise UsageError(
             "No request crossed these connections, and a HAR is a list of requests.",
             "Export a worker's result (%mtls_handshake VAR --export …), or use .json.",
         )
     return _json(har(requests, recorded.connections, recorded.epoch_ns, _own_version()))
+
+
+def _requests(recorded: Recorded) -> Sequence[RequestFacts]:
+    return recorded.requests or [r for events in recorded.connections for r in recorded_requests(events)]
 
 
 def _own_version() -> str:
@@ -142,7 +154,7 @@ FORMATS: dict[str, Format] = {
     ".keylog": Format(_keylog_file, secret=True),
     ".pcapng": Format(_pcapng_file, secret=True),
     ".json": Format(_json_file),
-    ".har": Format(_har_file),
+    ".har": Format(_har_file, contents=lambda recorded: _counted(len(_requests(recorded)), "request")),
 }
 """Suffix → format; adding one is adding a row."""
 
@@ -158,8 +170,8 @@ def _format(file: Path, formats: Mapping[str, Format]) -> Format:
 # -- the sentence ------------------------------------------------------------------------------
 
 
-def _written(count: int) -> str:
-    return "Wrote 1 connection" if count == 1 else f"Wrote {count} connections"
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _warning(form: Format, connections: Sequence[Connection]) -> str:

@@ -7,7 +7,7 @@ from the recorded events.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from ..tls.extensions import find
@@ -77,7 +77,8 @@ class Handshake:
     """What happened on one connection, ready to be shown.
 
     Chains are DER, leaf first; `acceptable_names` are the DER names behind `acceptable_parties`.
-    `peer_verified` is the server's own verdict on the client, known where the server was recorded.
+    `peer_verified` is the server's own verdict on the client, known where the server was recorded;
+    `events` are what all of this was folded from: proofs and wire records are computed from them on demand.
     """
 
     connection: int
@@ -102,6 +103,7 @@ class Handshake:
     wire_bytes: int
     acceptable_names: tuple[bytes, ...] = ()
     peer_verified: Verified | None = None
+    events: tuple[Event, ...] = field(default=(), repr=False, compare=False)
 
 
 _VERSIONS = {"TLSv1.3": "TLS 1.3", "TLSv1.2": "TLS 1.2", "TLSv1.1": "TLS 1.1", "TLSv1": "TLS 1.0"}
@@ -139,6 +141,7 @@ def fold(events: Iterable[Event]) -> Handshake:
         wire_bytes=sum(e.data.total for e in story if e.kind is Kind.WIRE and isinstance(e.data, Bytes)),
         acceptable_names=_names(sent),
         peer_verified=_first(story, Kind.PEER_VERIFIED, Verified),
+        events=story,
     )
 
 

@@ -100,7 +100,7 @@ def recorded_requests(events: Sequence[Event]) -> tuple[RecordedRequest, ...]:
         return ()
     base = _base(target, encrypted=any(e.kind is Kind.TLS_STARTED for e in events))
     asked = [i for i, e in enumerate(events) if e.kind is Kind.REQUEST]
-    ends = [*asked[1:], len(events)]
+    ends = [*asked, len(events)][1:]
     return tuple(_recorded(events, begin, end, base) for begin, end in zip(asked, ends, strict=True))
 
 

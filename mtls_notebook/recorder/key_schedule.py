@@ -78,11 +78,23 @@ class Suite:
         return hashlib.new(self.mac).digest_size if self.mac else 0
 
 
-def suite_of(number: int) -> Suite | None:
-    """Return what suite `number` is made of, None for one whose records cannot be opened here.
+def algorithm_of(number: int) -> str:
+    """Return the hash of suite `number`'s key schedule, PRF and Finished, "" when it is not known here.
 
-    Source: RFC 8446 §B.4, RFC 5246 §5 (SHA-256 unless the suite says otherwise).
+    Source: RFC 8446 §B.4, RFC 5246 §5 (TLS 1.2: SHA-256 unless the suite names a stronger one).
     """
+    name = CIPHER_SUITES.get(number, "")
+    if not name or any(word in name for word in FOREIGN_HASHES):
+        return ""
+    return "sha384" if name.endswith("_SHA384") else "sha256"
+
+
+FOREIGN_HASHES = ("SM3", "GOST", "KUZNYECHIK", "MAGMA")
+"""Words in the names of suites that bring a hash of their own. Source: RFC 8998 §2, RFC 9189 §4, RFC 9367 §4."""
+
+
+def suite_of(number: int) -> Suite | None:
+    """Return what suite `number` is made of, None for one whose records cannot be opened here."""
     name = CIPHER_SUITES.get(number, "")
     parts = name.partition("_WITH_")[2] or name.removeprefix("TLS_")
     cipher, last = parts, ""
@@ -90,8 +102,7 @@ def suite_of(number: int) -> Suite | None:
         cipher, _, last = parts.rpartition("_")
     if cipher not in CIPHERS or last not in ("", *MACS):
         return None
-    algorithm = "sha384" if last == "SHA384" else "sha256"
-    return Suite(name, CIPHERS[cipher], algorithm, MACS[last] if CIPHERS[cipher].kind == "CBC" else "")
+    return Suite(name, CIPHERS[cipher], algorithm_of(number), MACS[last] if CIPHERS[cipher].kind == "CBC" else "")
 
 
 # -- TLS 1.3 ---------------------------------------------------------------------------------------

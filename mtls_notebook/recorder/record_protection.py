@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
 from ..tls.records import Record
-from .key_schedule import Suite, traffic_keys
+from .key_schedule import Suite, next_traffic_secret, traffic_keys
 
 EXPLICIT_NONCE_LENGTH = 8
 """Bytes of the nonce that a TLS 1.2 AES record carries. Source: RFC 5288 §3."""
@@ -54,6 +54,7 @@ class Tls13Opener:
 
     def __init__(self, suite: Suite, secret: bytes) -> None:
         key, iv = traffic_keys(suite, secret)
+        self._suite, self._secret = suite, secret
         self._aead, self._iv, self._opened = aead(suite, key), int.from_bytes(iv, "big"), 0
 
     def open(self, record: Record) -> Plain | None:
@@ -65,6 +66,10 @@ class Tls13Opener:
             return None
         self._opened += 1
         return padded[-1], padded[:-1]
+
+    def updated(self) -> Tls13Opener:
+        """Return the opener of what follows a KeyUpdate. Source: RFC 8446 §7.2."""
+        return Tls13Opener(self._suite, next_traffic_secret(self._suite.algorithm, self._secret))
 
 
 class Tls12AeadOpener:

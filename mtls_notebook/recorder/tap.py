@@ -1,4 +1,4 @@
-"""The TLS pump: our own network backend, so that every byte, message and alert is seen.
+"""The TLS pump: our own sockets and TLS, so that every byte, message and alert is seen.
 
 `ssl.SSLObject` over two memory BIOs does the TLS; the pump moves the bytes between the BIOs
 and the socket and records them on the way. Two things that a plain TLS socket gets wrong are
@@ -17,12 +17,11 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
-
-import httpcore
 
 from .events import Agreed, Bytes, Failure, Kind, Request, Side, Target
 from .keylog import collect, taken
@@ -45,6 +44,15 @@ class Exchange:
     connection: int | None = None
     reused: bool = False
     stream: TappedStream | None = None
+    opening: TappedStream | None = None
+    aborted: bool = False
+
+    def abort(self) -> None:
+        """End the connection that carries this request, from any thread; a later one is not even opened."""
+        self.aborted = True
+        for stream in {self.opening, self.stream} - {None}:
+            assert stream is not None
+            stream.abort()
 
 
 current_exchange: ContextVar[Exchange | None] = ContextVar("current_exchange", default=None)
@@ -85,38 +93,30 @@ def _on_message(
         stream.record(Kind.CHANGE_CIPHER_SPEC, Bytes.of(sender, b"\x01"))
 
 
-class TapBackend(httpcore.NetworkBackend):
-    """Opens recorded connections. `route` may lead a host and port elsewhere (connect-to)."""
+def open_stream(
+    recording: Recording, host: str, port: int, *, route: Route = lambda _host, _port: None, timeout_s: float | None
+) -> TappedStream:
+    """Return a connected, recorded stream, plain as yet. Raises OSError (TimeoutError, socket.gaierror …).
 
-    def __init__(self, recording: Recording, route: Route = lambda _host, _port: None) -> None:
-        self._recording = recording
-        self._route = route
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> TappedStream:
-        """Return a connected stream. Raises httpcore.ConnectError, httpcore.ConnectTimeout."""
-        via = self._route(host, port)
-        stream = TappedStream(self._recording, Target(host, port, via))
-        source = None if local_address is None else (local_address, 0)
-        with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
-            stream.connect(via or (host, port), timeout, source, socket_options or ())
-        return stream
+    `route` may lead the host and port to another address (connect-to).
+    """
+    via = route(host, port)
+    stream = TappedStream(recording, Target(host, port, via))
+    stream.connect(via or (host, port), timeout_s)
+    return stream
 
 
-class TappedStream(httpcore.NetworkStream):
+class TappedStream:
     """One recorded connection; plain until `start_tls`. Reading and writing may go on in two threads."""
 
     def __init__(self, recording: Recording, target: Target) -> None:
         self.connection = recording.open()
         self.requests = 0
         self._recording = recording
-        self._kept = {"client": 0, "server": 0}
+        self._crossed: dict[Side, int] = {"client": 0, "server": 0}
+        self._told: dict[Side, int] = {"client": 0, "server": 0}  # of those, the bytes in WIRE events so far
+        self._exchange: Exchange | None = None
+        self._timeout_s: float | None = None
         self._tls: ssl.SSLObject | None = None
         self._client_random = b""
         self._incoming = ssl.MemoryBIO()
@@ -125,7 +125,8 @@ class TappedStream(httpcore.NetworkStream):
         self._send_lock = threading.Lock()  # records must leave in the order they were made
         self.record(Kind.CONNECTING, target)
         if (exchange := current_exchange.get()) is not None:
-            exchange.connection = self.connection
+            exchange.connection, exchange.opening = self.connection, self
+            self._exchange = exchange
 
     def record(self, kind: Kind, data: Any) -> None:
         """Append one event to this connection's recording."""
@@ -142,64 +143,61 @@ class TappedStream(httpcore.NetworkStream):
             for line in taken(self._tls.context, self._client_random):
                 self.record(Kind.SECRET, line)
 
-    def connect(
-        self,
-        address: tuple[str, int],
-        timeout: float | None,
-        source: tuple[str, int] | None,
-        options: Iterable[Any],
-    ) -> None:
+    def connect(self, address: tuple[str, int], timeout_s: float | None) -> None:
         """Connect the socket, telling name lookup and TCP apart. Raises OSError."""
         try:
             candidates = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
             self.record(Kind.RESOLVED, str(candidates[0][4][0]))
-            self._socket = socket.create_connection(address, timeout, source)
+            if self._exchange is not None and self._exchange.aborted:
+                raise ConnectionAbortedError("abandoned before it was connected")
+            self._socket = socket.create_connection(address, timeout_s)
         except OSError as error:
             self.record(Kind.CLOSED, type(error).__name__)
             raise
-        for option in options:
-            self._socket.setsockopt(*option)
+        self._timeout_s = timeout_s
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.record(Kind.CONNECTED, "{0[0]}:{0[1]}".format(self._socket.getpeername()))
+        self.record(Kind.LOCAL, "{0[0]}:{0[1]}".format(self._socket.getsockname()))
 
-    # -- httpcore's side -------------------------------------------------------------------
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> TappedStream:
-        """Return this stream after the handshake. Raises httpcore.ConnectError, httpcore.ConnectTimeout."""
-        self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
-        self.record(Kind.TLS_STARTED, server_hostname or "")
-        with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
-            self._socket.settimeout(timeout)
-            try:
-                self._pump(self._tls.do_handshake)
-            except BaseException:
-                self.close()
-                raise
+    def start_tls(self, context: ssl.SSLContext, server_name: str, timeout_s: float | None) -> None:
+        """Make the handshake. Raises OSError (ssl.SSLError, TimeoutError); the stream is closed then."""
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self.record(Kind.TLS_STARTED, server_name)
+        self._wait_at_most(timeout_s)
+        try:
+            self._pump(self._tls.do_handshake)
+        except BaseException:
+            self.close()
+            raise
         self._take_secrets()
         self.record(Kind.TLS_DONE, _agreed(self._tls))
-        return self
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return up to `max_bytes` decrypted bytes, b"" at the end. Raises httpcore.ReadError, ReadTimeout."""
-        with _translated(httpcore.ReadTimeout, httpcore.ReadError):
-            self._socket.settimeout(timeout)
-            if (tls := self._tls) is None:
-                return self._receive(max_bytes)
-            return self._pump(lambda: _read(tls, max_bytes))
+    @property
+    def alpn(self) -> str:
+        """Return the protocol agreed by ALPN, "" when none was."""
+        return (self._tls.selected_alpn_protocol() or "") if self._tls is not None else ""
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of `buffer`. Raises httpcore.WriteError, httpcore.WriteTimeout."""
+    def read(self, max_bytes: int, timeout_s: float | None) -> bytes:
+        """Return up to `max_bytes` decrypted bytes, b"" at the end. Raises OSError (ssl.SSLError, TimeoutError)."""
+        self._wait_at_most(timeout_s)
+        if (tls := self._tls) is None:
+            return self._receive(max_bytes)
+        return self._pump(partial(_read, tls, max_bytes))
+
+    def write(self, data: bytes, timeout_s: float | None) -> None:
+        """Send all of `data`. Raises OSError (TimeoutError)."""
         self._note_request()
-        with _translated(httpcore.WriteTimeout, httpcore.WriteError):
-            self._socket.settimeout(timeout)
-            if (tls := self._tls) is None:
-                self._send(buffer)
-                return
-            view = memoryview(buffer)
-            while view:
-                view = view[self._pump(lambda part=view[:_READ_BYTES]: tls.write(part)) :]  # type: ignore[misc]
+        self._wait_at_most(timeout_s)
+        if (tls := self._tls) is None:
+            with self._send_lock:
+                self._send(data)
+            return
+        if len(data) <= _READ_BYTES:
+            self._pump(partial(tls.write, data))
+            return
+        view = memoryview(data)
+        while view:
+            view = view[self._pump(partial(tls.write, view[:_READ_BYTES])) :]
 
     def close(self) -> None:
         """Say goodbye (close_notify) if TLS is up, and close the socket."""
@@ -207,33 +205,41 @@ class TappedStream(httpcore.NetworkStream):
             return
         with contextlib.suppress(OSError, ssl.SSLError):
             if self._tls is not None and self._tls.version():
-                self._socket.settimeout(0.2)
+                self._wait_at_most(0.2)
                 self._say_goodbye(self._tls)
         self._take_secrets()
         self._socket.close()
+        self._count_what_was_not_kept()
         self.record(Kind.CLOSED, "")
 
     def abort(self) -> None:
         """End the connection from any thread: a blocked read or write returns at once."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        if (connected := getattr(self, "_socket", None)) is not None:
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
 
-    def get_extra_info(self, info: str) -> Any:
-        """Return httpcore's well-known facts; `is_readable` ignores bytes that hold no application data."""
-        match info:
-            case "ssl_object":
-                return self._tls
-            case "socket":
-                return self._socket
-            case "client_addr":
-                return self._socket.getsockname()
-            case "server_addr":
-                return self._socket.getpeername()
-            case "is_readable":
-                return self._has_ended()
-            case "tapped_stream":
-                return self
-        return None
+    def is_over(self) -> bool:
+        """Return whether an idle connection has anything but handshake messages waiting (then it is over)."""
+        if self._socket.fileno() < 0:
+            return True
+        if not _is_readable(self._socket):
+            return False
+        if (tls := self._tls) is None:
+            return True
+        try:
+            self._wait_at_most(0)
+            self._fill()
+            self._drive(partial(tls.read, 1))
+        except (ssl.SSLWantReadError, BlockingIOError):  # only session tickets or the like: still good
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _wait_at_most(self, timeout_s: float | None) -> None:
+        if timeout_s != self._timeout_s:  # a system call, so only when it changes
+            self._timeout_s = timeout_s
+            self._socket.settimeout(timeout_s)
 
     # -- the pump --------------------------------------------------------------------------
 
@@ -294,27 +300,9 @@ class TappedStream(httpcore.NetworkStream):
     def _drain(self) -> None:
         """After a refused write, take in what the peer said before it closed; the next read will tell it."""
         with contextlib.suppress(OSError):
-            self._socket.settimeout(_DRAIN_S)
+            self._wait_at_most(_DRAIN_S)
             while data := self._receive(_READ_BYTES):
                 self._incoming.write(data)
-
-    def _has_ended(self) -> bool:
-        """Return whether an idle connection has anything but handshake messages waiting (then it is over)."""
-        if self._socket.fileno() < 0:
-            return True
-        if not _is_readable(self._socket):
-            return False
-        if (tls := self._tls) is None:
-            return True
-        try:
-            self._socket.settimeout(0)
-            self._fill()
-            self._drive(lambda: tls.read(1))
-        except (ssl.SSLWantReadError, BlockingIOError):  # only session tickets or the like: still good
-            return False
-        except OSError:
-            return True
-        return True
 
     def _say_goodbye(self, tls: ssl.SSLObject) -> None:
         with contextlib.suppress(ssl.SSLError):
@@ -334,10 +322,16 @@ class TappedStream(httpcore.NetworkStream):
         return data
 
     def _keep_wire(self, sender: Side, data: bytes) -> None:
-        room = _WIRE_KEPT_BYTES - self._kept[sender]
+        room = _WIRE_KEPT_BYTES - self._crossed[sender]
+        self._crossed[sender] += len(data)
         if room > 0:
-            self._kept[sender] += len(data)
+            self._told[sender] += len(data)
             self.record(Kind.WIRE, Bytes(sender, bytes(data[:room]), len(data)))
+
+    def _count_what_was_not_kept(self) -> None:
+        for sender, crossed in self._crossed.items():
+            if crossed > self._told[sender]:
+                self.record(Kind.WIRE, Bytes(sender, b"", crossed - self._told[sender]))
 
     def _note_request(self) -> None:
         exchange = current_exchange.get()
@@ -373,18 +367,3 @@ def _agreed(tls: ssl.SSLObject) -> Agreed:
         tls.selected_alpn_protocol() or "",
         bool(tls.session_reused),
     )
-
-
-class _translated:
-    """Turn OSError (TLS errors are OSErrors) into the two httpcore errors given."""
-
-    def __init__(self, as_timeout: type[Exception], as_error: type[Exception]) -> None:
-        self._as_timeout, self._as_error = as_timeout, as_error
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, TimeoutError):
-            raise self._as_timeout(error) from error
-        if isinstance(error, OSError):
-            raise self._as_error(error) from error

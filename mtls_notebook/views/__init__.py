@@ -77,10 +77,14 @@ def _bundler(ipython: Any, view: View) -> Callable[[Any], Bundle]:
 
 
 def _printer(view: View) -> Callable[[Any, Any, bool], None]:
-    """Return how a value prints inside another (a list of handshakes): in one line."""
+    """Return how a value prints: whole, and inside another (a list of handshakes) in one line.
+
+    IPython asks this printer even for a value whose bundle has its text already.
+    """
 
     def show(value: Any, printer: Any, cycle: bool) -> None:
-        printer.text(view.function(view.line)(value))
+        nested = len(printer.stack) > 1
+        printer.text(view.function(view.line if nested else view.text)(value))
 
     return show
 

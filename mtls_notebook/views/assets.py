@@ -25,3 +25,8 @@ def module(*names: str, render: str) -> str:
 def stylesheet(*names: str) -> str:
     """Return the styles `names` as one sheet."""
     return "\n".join(map(part, names))
+
+
+def script(*names: str) -> str:
+    """Return the scripts `names` as one text, for a page that calls their functions itself."""
+    return "\n".join(map(part, names))

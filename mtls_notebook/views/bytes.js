@@ -1,6 +1,24 @@
 // The byte view: a message's fields as a tree beside its bytes, each field lit where it stands.
 // Draws what fields.py says; exports nothing (see assets.py).
 
+// An explanation with where it comes from: { text, source, link }, null for none.
+function pageOf(glossary, number) {
+  const [text, from] = glossary.prose[number] ?? [];
+  return text === undefined ? null : { text, source: glossary.sources[from].name, link: glossary.sources[from].link };
+}
+
+// A field list as objects: fields.py keeps words and explanations once and sends numbers.
+function unpacked(anatomy, glossary) {
+  const above = [];
+  return anatomy.fields.map(([level, name, start, end, value, page, open]) => {
+    const node = { level, name: glossary.words[name], value: glossary.words[value], span: [start, end], page: pageOf(glossary, page), open: open === 1, folds: false };
+    node.parent = level > 1 ? above[level - 1] : null;
+    if (node.parent) node.parent.folds = true;
+    above[level] = node;
+    return node;
+  });
+}
+
 function hexDump(anatomy, onByte) {
   const bytes = anatomy.hex.match(/../g) || [];
   const cells = [];
@@ -18,10 +36,10 @@ function hexDump(anatomy, onByte) {
   }
 
   function hexLine(start, perLine) {
-    const line = el("div", { class: "mtls-hex-line" }, el("span", { class: "mtls-hex-offset" }, start.toString(16).padStart(4, "0")));
+    const line = el("div", { class: "mtls-hex-line" }, el("span", { class: "mtls-hex-offset" }, `${start.toString(16).padStart(4, "0")} `));
     for (let at = start; at < Math.min(start + perLine, bytes.length); at++) {
       const gap = (at - start) % 8 === 7 && at - start !== perLine - 1;
-      cells[at] = el("span", { class: gap ? "mtls-byte mtls-byte-gap" : "mtls-byte", "data-at": at }, bytes[at]);
+      cells[at] = el("span", { class: gap ? "mtls-byte mtls-byte-gap" : "mtls-byte", "data-at": at }, `${bytes[at]} `);
       line.append(cells[at]);
     }
     return line;
@@ -54,37 +72,36 @@ function hexDump(anatomy, onByte) {
   return { box, light, reveal, stop: () => observer.disconnect() };
 }
 
-function fieldTree(anatomy, onHover, onSelect) {
+function fieldTree(nodes, lit, onHover, onSelect) {
   const items = [];
   const box = el("div", { class: "mtls-tree", role: "tree", "aria-label": "Fields" });
 
-  function add(node, level, parent) {
-    const item = { node, level, parent, open: node.open, size: node.span[1] - node.span[0] };
-    const folds = node.children.length > 0;
+  function add(node, at) {
+    const item = { node, parent: node.parent?.item ?? null, open: node.open, size: node.span[1] - node.span[0] };
+    node.item = item;
     item.row = el(
       "div",
       {
-        class: "mtls-field",
+        class: lit.has(at) ? "mtls-field mtls-differs" : "mtls-field",
         role: "treeitem",
         tabindex: "-1",
-        "aria-level": level,
-        "aria-expanded": folds ? String(item.open) : null,
+        "aria-level": node.level,
+        "aria-expanded": node.folds ? String(item.open) : null,
         "aria-selected": "false",
-        style: `--level:${level - 1}`,
+        style: `--level:${node.level - 1}`,
         onmouseenter: () => onHover(node.span),
         onmouseleave: () => onHover(null),
         onclick: () => click(item),
         onkeydown: (event) => key(event, item),
       },
-      el("span", { class: "mtls-field-name" }, folds ? icon("fold") : null, node.name),
+      el("span", { class: "mtls-field-name" }, node.folds ? icon("fold") : null, node.name, lit.has(at) ? el("span", { class: "mtls-spoken" }, " (differs)") : null),
       el("span", { class: "mtls-field-value" }, node.value),
     );
     items.push(item);
-    node.children.forEach((child) => add(child, level + 1, item));
   }
 
   function click(item) {
-    if (item.node.children.length && (item.chosen || !item.open)) unfold(item, !item.open);
+    if (item.node.folds && (item.chosen || !item.open)) unfold(item, !item.open);
     choose(item);
   }
 
@@ -121,8 +138,8 @@ function fieldTree(anatomy, onHover, onSelect) {
       ArrowUp: () => visible[at - 1],
       Home: () => visible[0],
       End: () => visible[visible.length - 1],
-      ArrowRight: () => (item.open ? visible[at + 1] : void (item.node.children.length && unfold(item, true))),
-      ArrowLeft: () => (item.open && item.node.children.length ? void unfold(item, false) : item.parent),
+      ArrowRight: () => (item.open ? visible[at + 1] : void (item.node.folds && unfold(item, true))),
+      ArrowLeft: () => (item.open && item.node.folds ? void unfold(item, false) : item.parent),
       Enter: () => click(item),
       " ": () => click(item),
     };
@@ -148,15 +165,17 @@ function fieldTree(anatomy, onHover, onSelect) {
     items.forEach((other) => other.row.classList.toggle("mtls-lit", other === item));
   }
 
-  anatomy.fields.forEach((node) => add(node, 1, null));
+  nodes.forEach(add);
   box.append(...items.map((item) => item.row));
   if (items.length) items[0].row.tabIndex = 0;
   show();
   return { box, at, open, mark };
 }
 
-// Returns { node, stop }: the fields of one message beside its bytes; `onField(node)` on selection.
-function byteView(anatomy, onField) {
+// Returns { node, stop }: the fields of one message beside its bytes, each explained when chosen.
+// `glossary` is { words, prose, sources }; `lit` holds the numbers of the fields to mark.
+function byteView(anatomy, glossary, lit = new Set()) {
+  const about = el("div", { class: "mtls-field-prose", "aria-live": "polite" });
   let chosen = null;
   const hex = hexDump(anatomy, (offset, click) => {
     const item = offset === null ? null : tree.at(offset);
@@ -165,19 +184,21 @@ function byteView(anatomy, onField) {
     if (item && click) tree.open(item);
   });
   const tree = fieldTree(
-    anatomy,
+    unpacked(anatomy, glossary),
+    lit,
     (span) => hex.light(span || chosen),
     (node) => {
       chosen = node.span;
       hex.light(chosen);
       hex.reveal(chosen);
-      onField(node);
+      about.replaceChildren(el("p", { class: "mtls-prose" }, el("strong", {}, node.name), " ", node.page.text, " ", source(node.page)));
     },
   );
   const parts = el("div", { class: "mtls-anatomy" });
   if (anatomy.error) parts.append(el("p", { class: "mtls-undecoded" }, `These bytes do not decode: ${anatomy.error}`));
   if (anatomy.fields.length) parts.append(tree.box);
   if (anatomy.hidden) parts.append(el("p", { class: "mtls-muted" }, `${anatomy.hidden.toLocaleString("en")} more fields are not shown.`));
-  if (anatomy.length) parts.append(hex.box);
+  if (anatomy.hex) parts.append(hex.box);
+  parts.append(about);
   return { node: parts, stop: hex.stop };
 }

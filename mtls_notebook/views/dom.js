@@ -15,6 +15,9 @@ const ICONS = {
   forward: "M4.5 3v10L12 8z",
   last: "M11 3h2v10h-2zM2.5 3v10L10 8z",
   fold: "M4.5 2 12.5 8l-8 6z",
+  holds: "M6.4 13.2 1.6 8.4l1.7-1.7 3.1 3.1 6.3-6.5 1.7 1.7z",
+  fails: "M3.4 2 8 6.6 12.6 2 14 3.4 9.4 8l4.6 4.6-1.4 1.4L8 9.4 3.4 14 2 12.6 6.6 8 2 3.4z",
+  unknown: "M2.5 6.9h11v2.2h-11z",
 };
 
 function el(tag, attributes = {}, ...children) {
@@ -22,6 +25,7 @@ function el(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "style") node.style.cssText = value; // a style attribute would need a laxer policy in a page
     else node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter((child) => child !== null && child !== ""));
@@ -63,4 +67,43 @@ function note(words) {
   if (words.evidence.length) box.append(el("ul", {}, ...words.evidence.map((fact) => el("li", {}, fact))));
   if (words.fix) box.append(el("p", { class: "mtls-note-fix" }, el("strong", {}, "What to do: "), words.fix));
   return box;
+}
+
+// Tabs by the usual keys; `panels` is [[title, make]…], made when first shown. Returns the box.
+function tabs(label, panels) {
+  const shown = panels.map(() => null);
+  const panel = el("div", { role: "tabpanel", class: "mtls-tabpanel" });
+  const heads = panels.map(([title], at) =>
+    el("button", { type: "button", role: "tab", class: "mtls-tab", onclick: () => choose(at), onkeydown: (event) => key(event, at) }, title),
+  );
+
+  function key(event, at) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    event.preventDefault();
+    const to = (at + step + heads.length) % heads.length;
+    choose(to);
+    heads[to].focus({ preventScroll: true });
+  }
+
+  function choose(at) {
+    heads.forEach((head, other) => {
+      head.setAttribute("aria-selected", String(other === at));
+      head.tabIndex = other === at ? 0 : -1;
+    });
+    shown[at] ??= panels[at][1]();
+    panel.setAttribute("aria-label", panels[at][0]);
+    panel.replaceChildren(shown[at]);
+  }
+
+  choose(0);
+  return el("div", { class: "mtls-tabs" }, el("div", { role: "tablist", class: "mtls-tablist", "aria-label": label }, ...heads), panel);
+}
+
+// One of several, as buttons in a row; `onChoose(value)`. `choices` is [[value, words]…].
+function segments(label, choices, chosen, onChoose) {
+  const buttons = choices.map(([value, words]) =>
+    el("button", { type: "button", class: "mtls-segment", "aria-pressed": String(value === chosen), onclick: () => onChoose(value) }, words),
+  );
+  return el("div", { class: "mtls-segments", role: "group", "aria-label": label }, ...buttons);
 }

@@ -1,23 +1,32 @@
 // Draws a handshake's state (handshake.py decides what it says): the sequence, and the selected
 // message beside it. Exports nothing (see assets.py).
 
-const PLAY_EVERY_MS = 1100;
+const NO_QUESTIONS = { guesses: [], onGuess: () => {} };
 
 // Draws `state` into `root`; `onSelect(number)` after a choice. Returns { select, stop }.
-function drawHandshake(root, state, selected, onSelect) {
+function drawHandshake(root, state, selected, onSelect, asked = NO_QUESTIONS) {
   const message = el("div", { class: "mtls-message" });
   const details = el("div", { class: "mtls-details", role: "region", "aria-label": "Selected message" }, message);
   const spoken = el("p", { class: "mtls-spoken", "aria-live": "polite" });
-  const buttons = state.arrows.map((arrow, number) => arrowButton(state, arrow, number));
-  const scrubber = state.arrows.length > 1 ? scrub(state, move) : null;
-  let current = -1;
+  const buttons = state.arrows.map((arrow, number) => arrowButton(arrow, number));
+  const lines = el("ol", { class: "mtls-lines", "aria-label": "Messages in order", onkeydown: key });
+  const items = state.rows.map((row) => sequenceRow(state, row, buttons));
+  const question = state.questions ? predictor(state, asked.guesses, asked.onGuess, reveal) : null;
+  const end = () => (question ? question.end() : state.arrows.length - 1);
+  const scrubber = state.arrows.length > 1 ? scrub(state, move, end) : null;
+  const head = el("div", {});
+  const sticky = follow(details, message, () => lines.getBoundingClientRect());
+  let current = null;
   let stopBytes = () => {};
 
-  function move(number, focus) {
-    const to = Math.max(0, Math.min(state.arrows.length - 1, number));
+  function move(number, byKey) {
+    const to = Math.max(0, Math.min(end(), number));
     const changed = to !== current;
     mark(to);
-    if (focus) buttons[to]?.focus({ preventScroll: true });
+    if (byKey) {
+      buttons[to]?.focus({ preventScroll: true });
+      buttons[to]?.scrollIntoView({ block: "nearest" });
+    }
     if (changed) onSelect(to);
   }
 
@@ -32,46 +41,101 @@ function drawHandshake(root, state, selected, onSelect) {
     spoken.textContent = state.arrows[number]?.label ?? "";
     stopBytes();
     stopBytes = showMessage(message, state, number);
-    place();
+    sticky.place();
   }
 
-  // Beside its arrow, as far down as the column reaches; under the sequence it needs no place.
-  function place() {
-    const top = lines.getBoundingClientRect();
-    const beside = details.getBoundingClientRect().left > top.left;
-    const wanted = (buttons[current] ?? lines).getBoundingClientRect().top - top.top;
-    const room = top.height - message.offsetHeight;
-    message.style.marginTop = beside ? `${Math.max(0, Math.min(wanted, room))}px` : "";
+  function reveal(last, chosen) {
+    show(last);
+    move(chosen);
+    scrubber?.show(chosen);
+  }
+
+  // A step without a message shows with the next arrow, or once all arrows are there.
+  function show(last) {
+    const whole = last >= state.arrows.length - 1;
+    let shown = true;
+    state.rows.forEach((row, at) => {
+      if (row.arrow >= 0) shown = row.arrow <= last;
+      items[at].hidden = !whole && !(shown && row.arrow >= 0);
+    });
+    head.replaceChildren(header(whole || !state.veil ? state : { ...state, ...state.veil }));
   }
 
   function key(event) {
     const moves = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
     if (!(event.key in moves) || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     event.preventDefault();
-    move(current + moves[event.key], true);
+    scrubber?.stop();
+    move((current ?? 0) + moves[event.key], true);
   }
 
-  const lines = el("ol", { class: "mtls-lines", "aria-label": "Messages in order", onkeydown: key });
-  for (const row of state.rows) lines.append(sequenceRow(state, row, buttons));
-  buttons.forEach((button, number) => button.addEventListener("click", () => move(number, true)));
-
+  lines.append(...items);
+  buttons.forEach((button, number) =>
+    button.addEventListener("click", () => {
+      scrubber?.stop();
+      move(number);
+      button.focus({ preventScroll: true });
+    }),
+  );
   root.replaceChildren(
-    header(state),
-    el("div", { class: "mtls-columns" }, el("div", { class: "mtls-sequence" }, lifelineHeads(), lines), details),
+    head,
+    el("div", { class: "mtls-columns" }, el("div", { class: "mtls-sequence" }, lifelineHeads(), lines, question?.node ?? null), details),
     ...(scrubber ? [scrubber.node] : []),
     spoken,
   );
-  mark(selected);
-  const observer = new ResizeObserver(place);
-  observer.observe(root);
-  return { select: mark, stop: () => (observer.disconnect(), stopBytes(), scrubber?.stop()) };
+  show(end());
+  mark(question ? Math.min(end(), Math.max(0, selected)) : selected);
+  return { select: mark, stop: () => (sticky.stop(), stopBytes(), scrubber?.stop()) };
 }
 
-function header(state) {
-  const whole = (fact) => fact.replaceAll(" ", "\u00a0");
-  const facts = el("p", { class: "mtls-facts" }, state.facts.map(whole).join(" · "));
+// Keeps `content` in sight inside `column` while the page scrolls. CSS cannot: a notebook's outputs are
+// scrolling boxes of their own, and sticking would mean to those. Returns { place, stop }.
+function follow(column, content, range) {
+  let asked = 0;
+
+  function place() {
+    asked = 0;
+    const rows = range();
+    const beside = column.getBoundingClientRect().top < rows.bottom - 1;
+    const room = column.clientHeight - content.offsetHeight - padding(column);
+    const wanted = topOfSight(column) + 8 - column.getBoundingClientRect().top;
+    const down = beside && wanted > 0 ? Math.max(0, Math.min(wanted, room)) : 0;
+    content.style.transform = down ? `translateY(${Math.round(down)}px)` : "";
+  }
+
+  const soon = () => (asked ||= requestAnimationFrame(place));
+  const observer = new ResizeObserver(soon);
+  observer.observe(column);
+  document.addEventListener("scroll", soon, { capture: true, passive: true });
+  return {
+    place: soon,
+    stop: () => (observer.disconnect(), cancelAnimationFrame(asked), document.removeEventListener("scroll", soon, { capture: true })),
+  };
+}
+
+function padding(node) {
+  const style = getComputedStyle(node);
+  return parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+}
+
+// Where the visible part of the page begins for `node`: below the top of every box that scrolls around it.
+function topOfSight(node) {
+  let top = 0;
+  for (let up = node.parentElement; up; up = up.parentElement) {
+    if (up.scrollHeight > up.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(up).overflowY)) top = Math.max(top, up.getBoundingClientRect().top);
+  }
+  return top;
+}
+
+// A number stays on one line with its unit.
+function unbroken(words) {
+  return words.replaceAll(" ", "\u00a0");
+}
+
+function header(state, ...tools) {
+  const facts = el("p", { class: "mtls-facts" }, state.facts.map(unbroken).join(" · "));
   const via = state.via ? el("p", { class: "mtls-facts mtls-via" }, state.via) : null;
-  return el("header", { class: "mtls-header" }, badge(state.badge), el("div", {}, el("h3", {}, state.title), facts, via));
+  return el("header", { class: "mtls-header" }, badge(state.badge), el("div", {}, el("h3", {}, state.title), facts, via), ...tools);
 }
 
 function lifelineHeads() {
@@ -84,17 +148,20 @@ function lifelineHeads() {
   );
 }
 
+function stepTitle(step, only) {
+  const title = el("span", { class: "mtls-step" });
+  title.append(
+    el("span", { class: step.mtls_only ? "mtls-number mtls-number-only" : "mtls-number" }, step.number),
+    el("span", {}, step.title, only ? el("span", { class: "mtls-only-word" }, "only in mTLS") : null),
+  );
+  return title;
+}
+
 function sequenceRow(state, row, buttons) {
   const step = state.steps[row.step];
   const arrow = state.arrows[row.arrow];
   const only = arrow ? arrow.mtls_only : step.mtls_only;
-  const title = el("span", { class: "mtls-step" });
-  if (row.named) {
-    title.append(
-      el("span", { class: step.mtls_only ? "mtls-number mtls-number-only" : "mtls-number" }, step.number),
-      el("span", {}, step.title, only ? el("span", { class: "mtls-only-word" }, "only in mTLS") : null),
-    );
-  }
+  const title = row.named ? stepTitle(step, only) : el("span", { class: "mtls-step" });
   if (arrow) {
     buttons[row.arrow].prepend(title);
     return el("li", { class: only ? "mtls-only" : null }, buttons[row.arrow]);
@@ -103,122 +170,79 @@ function sequenceRow(state, row, buttons) {
   return el("li", { class: only ? "mtls-only" : null }, el("div", { class: "mtls-row" }, title, caption, el("span")));
 }
 
-function arrowButton(state, arrow, number) {
-  const who = arrow.alert ? "mtls-alert" : `mtls-${arrow.sender}`;
-  const detail = [arrow.detail, arrow.size].filter(Boolean).join(" · ");
-  const label = el(
-    "span",
-    { class: "mtls-label" },
-    el("strong", {}, arrow.name),
-    el("span", { class: "mtls-detail" }, arrow.encrypted ? icon("lock") : null, el("bdi", {}, detail)),
-  );
-  const line = el("span", { class: arrow.encrypted ? "mtls-line" : "mtls-line mtls-plain" }, icon(arrow.sender === "client" ? "right" : "left"));
+function arrowButton(arrow, number) {
   return el(
     "button",
     { type: "button", class: `mtls-row mtls-arrow mtls-from-${arrow.sender}`, "aria-pressed": "false", "aria-label": arrow.label, "data-arrow": number },
-    el("span", { class: `mtls-lane ${who}` }, label, line),
+    lane(arrow),
     el("span", { class: "mtls-time" }, arrow.time),
   );
 }
 
+// One arrow between the lifelines: its label over its line.
+function lane(arrow) {
+  const detail = [arrow.detail, unbroken(arrow.size)].filter(Boolean).join(" · ");
+  const label = el(
+    "span",
+    { class: "mtls-label" },
+    el("strong", {}, arrow.name),
+    el("span", { class: "mtls-detail" }, arrow.encrypted ? icon("lock") : null, el("bdi", {}, detail), arrow.mark ? proofMark(arrow.mark) : null),
+  );
+  const line = el("span", { class: arrow.encrypted ? "mtls-line" : "mtls-line mtls-plain" }, icon(arrow.sender === "client" ? "right" : "left"));
+  return el("span", { class: `mtls-lane ${arrow.alert ? "mtls-alert" : `mtls-${arrow.sender}`}` }, label, line);
+}
+
+// Fills `box` with all that is known of an arrow; returns how to stop it.
 function showMessage(box, state, number) {
   const arrow = state.arrows[number];
   box.replaceChildren();
   if (state.note && (!arrow || arrow.alert || number === state.arrows.length - 1)) box.append(note(state.note));
   if (!arrow) return () => {};
-  const page = state.prose[arrow.prose];
-  const about = [arrow.route, arrow.crossing, arrow.size].filter(Boolean).join(" · ");
-  box.append(
-    el("h4", {}, arrow.name),
-    el("p", { class: "mtls-facts" }, about, page && page.source ? " · " : "", page ? source(page) : ""),
-  );
-  if (page) box.append(el("p", { class: "mtls-prose" }, page.text));
-  if (arrow.proof) {
-    box.append(el("p", { class: "mtls-proof" }, el("strong", {}, "This message exists only in mTLS. "), arrow.proof));
-  }
-  if (!arrow.anatomy) {
-    box.append(el("p", { class: "mtls-prose mtls-muted" }, "What travels here is HTTP, encrypted: no handshake message."));
-    return () => {};
-  }
-  const field = el("div", { class: "mtls-field-prose" });
-  const bytes = byteView(arrow.anatomy, (node) => {
-    const words = state.prose[node.prose];
-    field.replaceChildren(
-      el("p", { class: "mtls-prose" }, el("strong", {}, node.name), " ", words.text, " ", source(words)),
-    );
-  });
-  box.append(bytes.node, field);
-  return bytes.stop;
+  box.append(...messageHead(state, arrow), ...proofs(arrow.checks));
+  const views = [];
+  let bytes = null;
+  if (arrow.anatomy) views.push(["Fields", () => (bytes = byteView(arrow.anatomy, state)).node]);
+  if (arrow.head.length) views.push(["HTTP", () => httpHead(arrow.head)]);
+  if (arrow.records.length) views.push(["Wire", () => recordList(state, arrow.records)]);
+  if (views.length === 1) box.append(views[0][1]());
+  if (views.length > 1) box.append(tabs("What to look at", views));
+  return () => bytes?.stop();
 }
 
-function scrub(state, move) {
-  const last = state.arrows.length - 1;
-  let at = 0;
-  let timer = null;
-  const range = el("input", { type: "range", min: 0, max: last, step: 1, "aria-label": "Message", oninput: () => (stop(), move(Number(range.value))) });
-  const count = el("span", { class: "mtls-count" });
-  const button = (name, label, act) => el("button", { type: "button", class: "mtls-tool", "aria-label": label, title: label, onclick: act }, icon(name));
-  const play = button("play", "Play", toggle);
-
-  function toggle() {
-    if (timer) return stop();
-    if (at >= last) move(0);
-    play.replaceChildren(icon("pause"));
-    play.setAttribute("aria-label", "Pause");
-    timer = setInterval(() => (at >= last ? stop() : move(at + 1)), PLAY_EVERY_MS);
-  }
-
-  function stop() {
-    clearInterval(timer);
-    timer = null;
-    play.replaceChildren(icon("play"));
-    play.setAttribute("aria-label", "Play");
-  }
-
-  function show(number) {
-    at = Math.max(0, number);
-    range.value = at;
-    range.style.setProperty("--done", `${(100 * at) / last}%`);
-    range.setAttribute("aria-valuetext", state.arrows[at].label);
-    count.textContent = `${at + 1} of ${last + 1}`;
-  }
-
-  const node = el(
-    "div",
-    { class: "mtls-scrubber", role: "group", "aria-label": "Step through the messages" },
-    button("first", "First message", () => (stop(), move(0))),
-    button("back", "Previous message", () => (stop(), move(at - 1))),
-    play,
-    button("forward", "Next message", () => (stop(), move(at + 1))),
-    button("last", "Last message", () => (stop(), move(last))),
-    range,
-    count,
-  );
-  return { node, show, stop };
+function messageHead(state, arrow) {
+  const page = pageOf(state, arrow.prose);
+  const about = [arrow.route, arrow.crossing, arrow.size].filter(Boolean).join(" · ");
+  const facts = el("p", { class: "mtls-facts" }, about, page && page.source ? " · " : "", page ? source(page) : "");
+  const words = page ? page.text : "What travels here is HTTP, and no handshake message.";
+  const only = arrow.proof ? el("p", { class: "mtls-proof" }, el("strong", {}, "This message exists only in mTLS. "), arrow.proof) : null;
+  return [el("h4", {}, arrow.name), facts, el("p", { class: "mtls-prose" }, words), ...(only ? [only] : [])];
 }
 
 function renderHandshake({ model, el: host }) {
   const root = el("section", { class: "mtls-view" });
   let drawing = null;
 
+  function put(name, value) {
+    model.set(name, value);
+    model.save_changes();
+  }
+
   function draw() {
     drawing?.stop();
     root.setAttribute("aria-label", model.get("state").label);
-    drawing = drawHandshake(root, model.get("state"), model.get("selected"), (number) => {
-      model.set("selected", number);
-      model.save_changes();
-    });
+    const asked = { guesses: model.get("guesses"), onGuess: (guesses) => put("guesses", guesses) };
+    drawing = drawHandshake(root, model.get("state"), model.get("selected"), (number) => put("selected", number), asked);
   }
 
-  const follow = () => drawing.select(model.get("selected"));
+  const select = () => drawing.select(model.get("selected"));
   keepKeys(root);
   draw();
   host.append(root);
   model.on("change:state", draw);
-  model.on("change:selected", follow);
+  model.on("change:selected", select);
   return () => {
     drawing.stop();
     model.off("change:state", draw);
-    model.off("change:selected", follow);
+    model.off("change:selected", select);
   };
 }

@@ -8,147 +8,137 @@ be tested without a browser. What may not live here: decoding, diagnosis, and wo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anywidget
 import traitlets
 
 from ..diagnosis.doctor import Diagnosis
-from ..recorder.flows import Step
-from ..recorder.handshake import AlertSeen, Arrow, Handshake
+from ..recorder.handshake import Arrow, Handshake
+from ..recorder.proofs import Proof
 from ..tls import prose
 from ..tls.messages import Message
-from . import assets, figure, static
-from .fields import Pages, anatomy
-from .text import counted, milliseconds, shortened, size, stable, visible
+from . import assets, evidence, figure, prediction, static
+from .fields import Glossary, anatomy
+from .story import arrow_states, badge, first_selected, frame, is_alert, note, routed, rows, title
+from .text import stable, visible
+
+__all__ = ["HandshakeWidget", "badge", "first_selected", "html", "is_alert", "line", "rows", "state", "text", "title"]
 
 STATE_LIMIT_BYTES = 100_000
 
-# How much of each message is sent to the front end: fields, bytes. The first row that fits is taken.
-ALLOWANCES = ((400, 8192), (200, 4096), (80, 2048), (30, 1024), (10, 256), (0, 0))
+SCRIPTS = ("dom.js", "bytes.js", "evidence.js", "predict.js", "scrubber.js", "handshake.js")
+STYLES = ("theme.css", "bytes.css", "handshake.css")
 
-# Outcome → (badge, tone).
-BADGES = {
-    "mutual": ("mutual", "proof"),
-    "server-only": ("server only", "neutral"),
-    "refused-by-server": ("refused by server", "alert"),
-    "refused-by-client": ("refused by client", "alert"),
-    "failed": ("failed", "alert"),
-    "plain": ("not encrypted", "alert"),
-}
 
-# (message, sender) → what a message that only mTLS has adds.
-ONLY_IN_MTLS = {
-    ("CertificateRequest", "server"): "Without it the server never learns who you are.",
-    ("Certificate", "client"): "It says who you are. It does not prove it yet: anybody can send a copy.",
-    ("CertificateVerify", "client"): "The signature needs the private key: this is the proof.",
-}
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much is sent to the front end: fields and bytes of each message, bytes of each record."""
 
-CLOSE_NOTIFY = 0
+    fields: int
+    message_bytes: int
+    record_bytes: int
+
+
+# The first allowance whose state fits the limit is taken.
+ALLOWANCES = (
+    Allowance(900, 8192, 512),
+    Allowance(900, 8192, 160),
+    Allowance(400, 4096, 96),
+    Allowance(200, 2048, 64),
+    Allowance(80, 1024, 32),
+    Allowance(30, 512, 0),
+    Allowance(10, 256, 0),
+    Allowance(0, 0, 0),
+)
 
 
 class HandshakeWidget(anywidget.AnyWidget):
-    """Shows one handshake. `selected` is the number of the selected arrow, -1 for none, on both sides."""
+    """Shows one handshake. `selected` is the number of the selected arrow, -1 for none, on both sides.
 
-    _esm = assets.module("dom.js", "bytes.js", "handshake.js", render="renderHandshake")
-    _css = assets.stylesheet("theme.css", "bytes.css", "handshake.css")
+    With `predict`, every message of the server is asked for before it is shown; `guesses` holds
+    [arrow, choice] for each answer.
+    """
+
+    _esm = assets.module(*SCRIPTS, render="renderHandshake")
+    _css = assets.stylesheet(*STYLES)
     state = traitlets.Dict().tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
+    guesses: Any = traitlets.List().tag(sync=True)
 
-    def __init__(self, handshake: Handshake, diagnosis: Diagnosis | None = None) -> None:
-        super().__init__(state=state(handshake, diagnosis), selected=first_selected(handshake))
+    def __init__(
+        self,
+        handshake: Handshake,
+        diagnosis: Diagnosis | None = None,
+        proofs: Sequence[Proof] = (),
+        records: Sequence[evidence.Crossed] = (),
+        *,
+        predict: bool = False,
+    ) -> None:
+        drawn = _with_questions(state(handshake, diagnosis, proofs, records), handshake, predict=predict)
+        super().__init__(state=drawn, selected=-1 if predict else first_selected(handshake))
         self._handshake = handshake
 
-    def show(self, handshake: Handshake, diagnosis: Diagnosis | None = None) -> None:
+    @property
+    def score(self) -> tuple[int, int]:
+        """Return how many guesses were right, and how many were made."""
+        return prediction.score(self._handshake, self.guesses)
+
+    def show(
+        self,
+        handshake: Handshake,
+        diagnosis: Diagnosis | None = None,
+        proofs: Sequence[Proof] = (),
+        records: Sequence[evidence.Crossed] = (),
+    ) -> None:
         """Show `handshake` from now on."""
         self._handshake = handshake
         with self.hold_sync():
-            self.state = state(handshake, diagnosis)
+            self.state = state(handshake, diagnosis, proofs, records)
             self.selected = first_selected(handshake)
+            self.guesses = []
 
     def _repr_mimebundle_(self, **_: object) -> static.Bundle:
         return static.bundle(self.model_id, html(self._handshake), text(self._handshake))
 
 
 def view(handshake: Handshake) -> HandshakeWidget:
-    """Return the widget of `handshake`."""
-    return HandshakeWidget(handshake)
+    """Return the widget of `handshake`, with the proofs and records that it carries."""
+    return HandshakeWidget(handshake, None, *carried(handshake))
 
 
-def state(handshake: Handshake, diagnosis: Diagnosis | None = None) -> dict[str, Any]:
-    """Return all that `handshake.js` draws, as plain JSON of at most 100 kB."""
-    frame = _frame(handshake, diagnosis)
-    for max_fields, max_bytes in ALLOWANCES:
-        drawn = frame | _messages(handshake, max_fields, max_bytes)
-        if len(json.dumps(drawn)) <= STATE_LIMIT_BYTES:
+def carried(handshake: Handshake) -> tuple[Sequence[Proof], Sequence[evidence.Crossed]]:
+    """Return the proofs and the records that a session attached to `handshake`; () each without."""
+    return getattr(handshake, "proofs", ()), getattr(handshake, "records", ())
+
+
+def state(
+    handshake: Handshake,
+    diagnosis: Diagnosis | None = None,
+    proofs: Iterable[Proof] = (),
+    records: Sequence[evidence.Crossed] = (),
+    limit_bytes: int = STATE_LIMIT_BYTES,
+) -> dict[str, Any]:
+    """Return all that `handshake.js` draws, as plain JSON of at most `limit_bytes`."""
+    around = frame(handshake, diagnosis)
+    behind = _evidence(handshake, tuple(proofs), records)
+    for allowance in ALLOWANCES:
+        drawn = around | _messages(handshake, behind, records, allowance)
+        if length_bytes(drawn) <= limit_bytes:
             break
     return drawn
 
 
-def first_selected(handshake: Handshake) -> int:
-    """Return the arrow to open with: the alert, else the first that only mTLS has, else the first; -1 without."""
-    arrows = handshake.arrows
-    for wanted in (is_alert, _is_mtls_only):
-        found = next((i for i, arrow in enumerate(arrows) if wanted(arrow)), None)
-        if found is not None:
-            return found
-    return 0 if arrows else -1
+def length_bytes(drawn: object) -> int:
+    """Return how many bytes a state takes on its way to the front end."""
+    return len(json.dumps(drawn, ensure_ascii=False).encode("utf-8"))
 
 
-def is_alert(arrow: Arrow) -> bool:
-    """Return whether `arrow` is an alert that ends something; close_notify only says goodbye."""
-    message = arrow.message
-    if isinstance(message, Message) and message.kind == "Alert":
-        return getattr(message.value, "description", None) != CLOSE_NOTIFY
-    return arrow.name == "Alert" and "close_notify" not in arrow.detail
-
-
-def rows(handshake: Handshake) -> list[tuple[int, bool, int]]:
-    """Return the lines of the drawing as (step, whether it is named here, arrow or -1), arrows in true order.
-
-    A step that no message belongs to stands right after the last message of the steps before it.
-    """
-    used = [arrow.step for arrow in handshake.arrows]
-    silent = [step for step in range(len(handshake.steps)) if step not in used]
-    after = {step: _last_before(used, step) for step in silent}
-    lines = [(step, True, -1) for step in silent if after[step] < 0]
-    for number, step in enumerate(used):
-        lines.append((step, number == 0 or used[number - 1] != step, number))
-        lines += [(quiet, True, -1) for quiet in silent if after[quiet] == number]
-    return lines
-
-
-def _last_before(used: list[int], step: int) -> int:
-    """Return the last arrow of the nearest earlier step that has arrows, -1 without one."""
-    nearest = max((other for other in used if other < step), default=-1)
-    return max((number for number, other in enumerate(used) if other == nearest), default=-1)
-
-
-def header_facts(handshake: Handshake) -> tuple[str, ...]:
-    """Return version, cipher, group, count, bytes and time, each only when known."""
-    found = (
-        handshake.version,
-        handshake.suite,
-        handshake.group,
-        "resumed session" if handshake.resumed else "",
-        counted(sum(arrow.message is not None for arrow in handshake.arrows), "message"),
-        size(handshake.wire_bytes) if handshake.wire_bytes else "",
-        milliseconds(handshake.timings.tls_ns) if handshake.timings.tls_ns else "",
-    )
-    return tuple(visible(fact) for fact in found if fact)
-
-
-def badge(handshake: Handshake) -> dict[str, str]:
-    """Return the verdict in a word and its tone."""
-    words, tone = BADGES[handshake.outcome]
-    return {"text": words, "tone": tone}
-
-
-def title(handshake: Handshake) -> str:
-    """Return the host, with its port unless it is 443."""
-    host = visible(handshake.host)
-    return host if handshake.port == 443 else f"{host}:{handshake.port}"
+def outline(handshake: Handshake, diagnosis: Diagnosis | None = None) -> dict[str, Any]:
+    """Return the state without any message's fields and bytes: a few kilobytes."""
+    return frame(handshake, diagnosis) | _messages(handshake, {}, (), ALLOWANCES[-1])
 
 
 def line(handshake: Handshake) -> str:
@@ -161,114 +151,77 @@ def text(handshake: Handshake) -> str:
     """Return the handshake as plain text: a head and a table, the same in every equal run."""
     head = f"{visible(handshake.host)}: {badge(handshake)['text']}"
     about = " · ".join(filter(None, (visible(handshake.version), visible(handshake.suite))))
-    lines = [" · ".join(filter(None, (head, about))), *_routed(handshake, stable_form=True)]
+    lines = [" · ".join(filter(None, (head, about))), *routed(handshake, stable_form=True)]
     table = static.text_table(("Step", "", "Message", "Detail"), _table_rows(handshake))
     return "\n".join([*lines, "", table, *_failure_lines(handshake)])
 
 
 def html(handshake: Handshake) -> str:
     """Return the handshake as HTML that survives sanitising: a picture, and the table folded under it."""
-    drawn = _frame(handshake, None) | {"arrows": [_arrow(arrow, handshake) for arrow in handshake.arrows]}
+    drawn = frame(handshake, None) | {"arrows": arrow_states(handshake)}
     about = f"Handshake with {visible(handshake.host)}: {badge(handshake)['text']}"
     table = static.html_table(("Step", "Direction", "Message", "Detail"), _table_rows(handshake))
     failure = "".join(f"<p>{static.escape(words)}</p>" for words in _failure_lines(handshake) if words)
     return static.picture(figure.sequence(drawn), about) + failure + static.folded("As a table", table)
 
 
-def _is_mtls_only(arrow: Arrow) -> bool:
-    return arrow.mtls_only
-
-
-def _frame(handshake: Handshake, diagnosis: Diagnosis | None) -> dict[str, Any]:
-    words = badge(handshake)
-    return {
-        "label": f"Handshake with {title(handshake)}: {words['text']}",
-        "title": title(handshake),
-        "badge": words,
-        "facts": list(header_facts(handshake)),
-        "via": "".join(_routed(handshake)),
-        "note": _note(handshake, diagnosis),
-        "steps": [_step(step) for step in handshake.steps],
-        "rows": [{"step": s, "named": named, "arrow": arrow} for s, named, arrow in rows(handshake)],
-    }
-
-
-def _routed(handshake: Handshake, *, stable_form: bool = False) -> list[str]:
-    if not handshake.via:
-        return []
-    address = visible(handshake.via)
-    return [f"routed to {address.rpartition(':')[0] if stable_form else address}, no public host was reached"]
-
-
-def _note(handshake: Handshake, diagnosis: Diagnosis | None) -> dict[str, Any] | None:
-    if diagnosis:
-        evidence = [visible(fact) for fact in diagnosis.evidence]
-        return {"cause": visible(diagnosis.cause), "evidence": evidence, "fix": visible(diagnosis.fix)}
-    if handshake.alert:
-        return {"cause": _alert_words(handshake.alert), "evidence": _alert_meaning(handshake.alert), "fix": ""}
-    if handshake.failure:
-        return {"cause": f"The handshake failed: {visible(handshake.failure)}", "evidence": [], "fix": ""}
-    return None
-
-
-def _alert_words(alert: AlertSeen) -> str:
-    crossed = "" if alert.delivered else " It never crossed the wire."
-    return f"The {alert.sender} refused: {visible(alert.name)} (alert {alert.number}).{crossed}"
-
-
-def _alert_meaning(alert: AlertSeen) -> list[str]:
-    words = prose.describe_alert(alert.number)
-    return [f"{words.text} ({words.source})"]
+def _with_questions(drawn: dict[str, Any], handshake: Handshake, *, predict: bool) -> dict[str, Any]:
+    """Return the state with its questions; until they are answered the head gives nothing away."""
+    if not predict:
+        return drawn
+    veil = {"badge": {"text": "your turn", "tone": "neutral"}, "facts": ["What the server sends is for you to say."]}
+    label = f"Predict the handshake with {title(handshake)}"
+    return drawn | {"questions": prediction.questions(handshake), "veil": veil, "label": label}
 
 
 def _failure_lines(handshake: Handshake) -> list[str]:
-    note = _note(handshake, None)
-    return ["", note["cause"], *note["evidence"]] if note else []
+    words = note(handshake, None)
+    return ["", words["cause"], *words["evidence"]] if words else []
 
 
-def _step(step: Step) -> dict[str, Any]:
-    return {
-        "number": step.number,
-        "title": visible(step.title),
-        "mtls_only": step.mtls_only,
-        "caption": visible(step.caption),
+def _evidence(
+    handshake: Handshake, proofs: Sequence[Proof], records: Sequence[evidence.Crossed]
+) -> dict[int, dict[str, Any]]:
+    """Return what stands behind each arrow: {arrow: {"checks", "records", "head"}}, only where there is some."""
+    parts: dict[str, Mapping[int, Any]] = {
+        "checks": evidence.checks(handshake, proofs),
+        "records": evidence.carriers(handshake, records),
+        "head": evidence.http_heads(handshake, records),
     }
+    behind: dict[int, dict[str, Any]] = {}
+    for name, found in parts.items():
+        for number, value in found.items():
+            behind.setdefault(number, {})[name] = value
+    return behind
 
 
-def _messages(handshake: Handshake, max_fields: int, max_bytes: int) -> dict[str, Any]:
-    pages = Pages()
-    arrows = [_arrow(arrow, handshake) | _explained(arrow, pages, max_fields, max_bytes) for arrow in handshake.arrows]
-    return {"arrows": arrows, "prose": pages.texts}
+def _messages(
+    handshake: Handshake,
+    behind: Mapping[int, dict[str, Any]],
+    records: Sequence[evidence.Crossed],
+    allowance: Allowance,
+) -> dict[str, Any]:
+    glossary = Glossary()
+    arrows = [
+        drawn
+        | {"checks": [], "records": [], "head": []}
+        | behind.get(number, {})
+        | _explained(arrow, glossary, allowance)
+        for number, (arrow, drawn) in enumerate(zip(handshake.arrows, arrow_states(handshake), strict=True))
+    ]
+    for arrow in arrows:
+        arrow["mark"] = evidence.verdict(arrow["checks"])
+        arrow["label"] = ", ".join([arrow["label"], *(check["says"] for check in arrow["checks"])])
+    shown = evidence.records_state(records, allowance.record_bytes)
+    return {"arrows": arrows, "records": shown} | glossary.state()
 
 
-def _arrow(arrow: Arrow, handshake: Handshake) -> dict[str, Any]:
-    receiver = "server" if arrow.sender == "client" else "client"
-    alert = is_alert(arrow)
-    crossing = "encrypted" if arrow.encrypted else "in plain text"
-    step = handshake.steps[arrow.step]
-    spoken = (visible(arrow.name), f"{arrow.sender} to {receiver}", crossing, visible(arrow.detail), step.title)
-    return {
-        "name": visible(arrow.name),
-        "detail": shortened(stable(visible(arrow.detail)), 90),
-        "sender": arrow.sender,
-        "route": f"{arrow.sender} → {receiver}",
-        "crossing": crossing,
-        "size": size(arrow.length_bytes) if arrow.length_bytes else "",
-        "time": f"{arrow.at_ns / 1e6:.2f}",
-        "encrypted": arrow.encrypted,
-        "mtls_only": arrow.mtls_only,
-        "alert": alert,
-        "label": ", ".join(filter(None, (*spoken, "only in mTLS" if arrow.mtls_only else ""))),
-        "proof": ONLY_IN_MTLS.get((arrow.name, arrow.sender), "") if arrow.mtls_only else "",
-    }
-
-
-def _explained(arrow: Arrow, pages: Pages, max_fields: int, max_bytes: int) -> dict[str, Any]:
+def _explained(arrow: Arrow, glossary: Glossary, allowance: Allowance) -> dict[str, Any]:
     message = arrow.message
     if message is None:
         return {"anatomy": None, "prose": -1}
-    about = pages.index(prose.explain(message.kind, ())) if isinstance(message, Message) else -1
-    return {"anatomy": anatomy(message, pages, max_fields, max_bytes), "prose": about}
+    about = glossary.page(prose.explain(message.kind, ())) if isinstance(message, Message) else -1
+    return {"anatomy": anatomy(message, glossary, allowance.fields, allowance.message_bytes), "prose": about}
 
 
 def _table_rows(handshake: Handshake) -> list[tuple[str, str, str, str]]:
@@ -281,13 +234,20 @@ def _table_rows(handshake: Handshake) -> list[tuple[str, str, str, str]]:
             table.append((label, "", "", visible(step.caption)))
             continue
         arrow = handshake.arrows[index]
-        table.append((label, _DIRECTIONS[arrow.sender], visible(arrow.name), _table_detail(arrow)))
+        table.append((label, DIRECTIONS[arrow.sender], visible(arrow.name), table_detail(arrow)))
     return table
 
 
-def _table_detail(arrow: Arrow) -> str:
+def table_detail(arrow: Arrow) -> str:
+    """Return what a table says of an arrow; it does not differ between two equal runs."""
     marks = ("encrypted" if arrow.encrypted else "", "only in mTLS" if arrow.mtls_only else "")
     return " · ".join(filter(None, (stable(visible(arrow.detail)), *marks)))
 
 
-_DIRECTIONS: Mapping[str, str] = {"client": "→ server", "server": "client ←"}
+DIRECTIONS: Mapping[str, str] = {"client": "→ server", "server": "client ←"}
+
+
+def page_values(handshake: Handshake) -> dict[str, Any]:
+    """Return what a page of its own starts from."""
+    drawn = state(handshake, None, *carried(handshake))
+    return {"state": drawn, "selected": first_selected(handshake), "guesses": []}

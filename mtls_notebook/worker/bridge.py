@@ -123,7 +123,6 @@ class _Connection:
         self._peer = peer
         self._fetcher = fetcher
         self._http = h11.Connection(h11.SERVER)
-        self._reading = threading.RLock()  # held by whoever waits for workerd's bytes
         self._lock = threading.Lock()  # guards _http (a body may be read in another thread) and what follows
         self._gone = False
         self._owners = 2  # the watcher and the thread; the last to leave closes the socket
@@ -150,7 +149,7 @@ class _Connection:
 
     def _run(self) -> None:
         try:
-            with contextlib.suppress(OSError, h11.ProtocolError):
+            with contextlib.suppress(OSError, h11.ProtocolError, Abandoned):
                 while self._serve():
                     pass
         finally:
@@ -222,22 +221,16 @@ class _Connection:
             self._http.start_next_cycle()
             return True
 
-    @property
-    def reading(self) -> threading.RLock:
-        """Return the lock that belongs to whoever reads."""
-        return self._reading
-
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return what workerd sends next, once it is there."""
-        with self._reading:
-            while True:
-                with self._lock:
-                    event = self._http.next_event()
-                if event is not h11.NEED_DATA:
-                    return event
-                data = self._peer.recv(_READ_BYTES)
-                with self._lock:
-                    self._http.receive_data(data)
+        """Return what workerd sends next, once it is there. One reader at a time: the body, then the thread."""
+        while True:
+            with self._lock:
+                event = self._http.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            data = self._peer.recv(_READ_BYTES)
+            with self._lock:
+                self._http.receive_data(data)
 
     def _send(self, event: h11.Event) -> None:
         with self._lock:
@@ -251,6 +244,7 @@ class _Body:
 
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
+        self._reading = threading.RLock()  # held while waiting for bytes: `finish` comes after a reader, or before
         self._over = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -263,7 +257,7 @@ class _Body:
         An origin may answer early, and workerd then takes the connection for free. A reader that comes
         later finds nothing: these bytes belong to the next request.
         """
-        with self._connection.reading:
+        with self._reading:
             unread = _UNREAD_BYTES
             while not self._over and unread > 0:
                 unread -= len(self._chunk() or b"")
@@ -271,10 +265,13 @@ class _Body:
             return ended
 
     def _chunk(self) -> bytes | None:
-        with self._connection.reading:
+        with self._reading:
             if self._over:
                 return None
-            event = self._connection.next_event()
+            try:
+                event = self._connection.next_event()
+            except (OSError, h11.ProtocolError):
+                event = h11.ConnectionClosed()
             if isinstance(event, h11.Data):
                 return bytes(event.data)
             self._over = True

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from ..errors import UsageError
 from .exchange import Environment, Language, LogLine, Program, WorkerSource
 
-Start = Callable[[WorkerSource, Environment, Callable[[LogLine], None], Mapping[str, object]], Program]
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an engine needs besides the source: `env`, where log lines and progress go, the notebook's variables."""
+
+    environment: Environment
+    emit: Callable[[LogLine], None]
+    say: Callable[[str], None] = lambda _progress: None
+    notebook: Mapping[str, object] = field(default_factory=dict)
 
 
-def _python(
-    source: WorkerSource,
-    environment: Environment,
-    emit: Callable[[LogLine], None],
-    notebook: Mapping[str, object],
-) -> Program:
+Start = Callable[[WorkerSource, Surroundings], Program]
+
+
+def _python(source: WorkerSource, given: Surroundings) -> Program:
     from .python import PythonProgram  # noqa: PLC0415 - each engine is loaded when first used
 
-    return PythonProgram(source, environment, emit, notebook)
+    return PythonProgram(source, given.environment, given.emit, given.notebook)
 
 
-def _javascript(
-    source: WorkerSource,
-    environment: Environment,
-    emit: Callable[[LogLine], None],
-    _notebook: Mapping[str, object],
-) -> Program:
+def _javascript(source: WorkerSource, given: Surroundings) -> Program:
     from . import javascript  # noqa: PLC0415
 
-    return javascript.start(source, environment, emit)
+    return javascript.start(source, given.environment, given.emit, say=given.say)
 
 
-def _typescript(*_: object) -> Program:
-    raise UsageError("TypeScript workers do not run yet.", "Drop the types, or write the worker in Python.")
-
-
-ENGINES: dict[Language, Start] = {"python": _python, "js": _javascript, "ts": _typescript}
+ENGINES: dict[Language, Start] = {"python": _python, "js": _javascript, "ts": _javascript}

@@ -6,7 +6,7 @@ No behaviour lives here, only what both engines, the fetch engine and the views 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -105,14 +105,25 @@ class Invocation:
     elapsed_ns: int
 
 
+Closer = Callable[[], None]
+
+
+def _never(_close: Closer) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A subrequest on its way out. `body` may be a stream; hop-by-hop headers are the sender's business."""
+    """A subrequest on its way out. `body` may be a stream; hop-by-hop headers are the sender's business.
+
+    Whoever sends it calls `on_abandon(close)` once there is something to close; `close` is then called, from
+    any thread, when the worker loses interest before the answer's headers are there.
+    """
 
     method: str
     url: str
     headers: Headers
     body: bytes | Iterable[bytes] = b""
+    on_abandon: Callable[[Closer], None] = _never
 
 
 class Incoming(Protocol):

@@ -111,7 +111,7 @@ def _told_threw(fault: dict[str, Any], name: str) -> WorkerError:
 
 def _told_threw_value(fault: dict[str, Any], _name: str) -> WorkerError:
     hint = "Throw an Error, then the line is known: throw new Error('why')"
-    return WorkerThrew(f"The worker threw {fault['message']}, which is no Error", hint)
+    return WorkerThrew(f"The worker threw {_one_line(fault['message'])}, which is no Error", hint)
 
 
 def _told_not_a_response(fault: dict[str, Any], _name: str) -> WorkerError:
@@ -150,7 +150,7 @@ def _threw(kind: str, message: str, stack: str, position: tuple[int, int] | None
     error = WorkerThrew(message + _place(position, name), _hint(message))
     error.name = kind
     error.line, error.column = position or (0, 0)
-    error.stack = _POSITION.sub(rf"{name}:\1:\2", _HOST_FRAME.sub("", stack)).rstrip()
+    error.stack = _POSITION.sub(lambda at: f"{name}:{at[1]}:{at[2]}", _HOST_FRAME.sub("", stack)).rstrip()
     return error
 
 

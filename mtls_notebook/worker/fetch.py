@@ -1,23 +1,22 @@
 """`env.NAME.fetch`: one code path to the origin for both languages, over the recorder's tap.
 
-The only file that knows httpx and httpcore as clients, so that a successor of either is one
-file's work. httpcore's pool does HTTP/1.1 and keep-alive; what is ours is here: one pool per
-binding, the binding's certificate and hosts, the trace of every subrequest, and failures
-turned into a diagnosis.
+The only file that knows httpx, so that a successor is one file's work: it gives URLs, decoding and
+the face of an ordinary client. What is here: one pool per binding, the binding's certificate and
+hosts, the trace of every subrequest, and failures turned into a diagnosis.
 """
 
 from __future__ import annotations
 
-import errno
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-import httpcore
+import h11
 import httpx
 
 from ..diagnosis.doctor import Case, Diagnosis, examine
@@ -26,13 +25,14 @@ from ..pki.certificate import Certificate
 from ..recorder.events import Bytes, Kind
 from ..recorder.handshake import fold
 from ..recorder.recording import Recording
-from ..recorder.tap import Exchange, Route, TapBackend, TappedStream, current_exchange
+from ..recorder.tap import Exchange, Route, current_exchange
 from ..session.bindings import Binding
 from ..tls.records import looks_like
+from .connections import Connections, Origin
 from .exchange import Headers, Outgoing, Subrequest
+from .http1 import BodyFailed, Garbled, Head, Http1, NoAnswer, Truncated
 from .journal import Journal
 
-_TIMEOUTS_S = {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": 60.0}
 _HEAD_BYTES = 2048  # of a refused request's body: enough for the title in which nginx names the reason
 _SAFE_TO_REPEAT = {"GET", "HEAD", "OPTIONS", "TRACE"}  # RFC 9110 §9.2.1
 
@@ -65,43 +65,40 @@ class BoundFetcher:
         self._offered = presented.certificate if presented else None
         self._offered_name = presented.name if presented else ""
         self._recording = recording
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=context,
-            max_connections=64,
-            max_keepalive_connections=32,
-            keepalive_expiry=30.0,
-            network_backend=TapBackend(recording, route),
-        )
+        self._connections = Connections(context, recording, route)
 
     def send(self, request: Outgoing) -> Answer:
         """Return the origin's answer once its headers are there. Raises ConnectError (with `.diagnosis`)."""
-        url = _url(request.url)
-        run = _Run(self, request, url)
-        if self._binding is not None and not self._binding.allows(url.host.decode()):
-            raise run.failed(_not_allowed(self._binding, url.host.decode()))
+        place = _place(request.url)
+        run = _Run(self, request, place)
+        request.on_abandon(run.abort)
+        if self._binding is not None and not self._binding.allows(place.origin.host):
+            raise run.failed(_not_allowed(self._binding, place.origin.host))
         try:
-            return Answer(run, self._exchange(run))
-        except _HTTP_ERRORS as error:
+            return self._exchange(run)
+        except FAILED as error:
             raise self.refusal(run, error) from error
 
     def close(self) -> None:
         """Close every idle connection."""
-        self._pool.close()
+        self._connections.close()
 
-    def _exchange(self, run: _Run) -> httpcore.Response:
+    def _exchange(self, run: _Run) -> Answer:
         """Send once; once more when a kept connection turned out to be over before anything was said."""
         try:
-            return run.once(self._pool)
-        except _HTTP_ERRORS as error:
-            stale = run.exchange.reused and _failure(error) in ("closed", "reset")
+            return run.once(self._connections)
+        except FAILED as error:
+            stale = run.exchange.reused and not run.exchange.aborted and _failure(error) in ("closed", "reset")
             if not (stale and run.may_repeat):
                 raise
             run.exchange = Exchange(run.exchange.method, run.exchange.target)
-            return run.once(self._pool)
+            return run.once(self._connections)
 
     def refusal(self, run: _Run, error: Exception) -> ConnectError:
         """Return the error to raise for a failed exchange: translated, diagnosed, noted in the trace."""
-        failure = _failure(error)
+        failure = _failure(error, connected=run.exchange.stream is not None)
+        if run.exchange.aborted:
+            failure = "abandoned"
         events = () if run.exchange.connection is None else self._recording.events(run.exchange.connection)
         if failure == "tls" and (other := _no_tls(events)):
             failure = other
@@ -137,31 +134,40 @@ class BoundFetcher:
 class _Run:
     """One subrequest under way: its exchange on the tap and its line in the trace."""
 
-    def __init__(self, fetcher: BoundFetcher, request: Outgoing, url: httpcore.URL) -> None:
+    def __init__(self, fetcher: BoundFetcher, request: Outgoing, place: _Place) -> None:
         self.fetcher = fetcher
         self.request = request
-        self.url = url
-        self.exchange = Exchange(request.method, url.target.decode("latin-1"))
+        self.place = place
+        self.exchange = Exchange(request.method, place.target.decode("latin-1"))
         self.line = fetcher.subrequest(request)
         self.number = fetcher.journal.begin(self.line)
 
     @property
     def host(self) -> str:
-        return self.url.host.decode("ascii", "replace")
+        return self.place.origin.host
 
     @property
     def may_repeat(self) -> bool:
         return self.request.method in _SAFE_TO_REPEAT and isinstance(self.request.body, bytes)
 
-    def once(self, pool: httpcore.ConnectionPool) -> httpcore.Response:
+    def once(self, connections: Connections) -> Answer:
+        head, body = _head(self.request, self.place)
         token = current_exchange.set(self.exchange)
         try:
-            response = pool.handle_request(_http_request(self.request, self.url))
+            connection = connections.borrow(self.place.origin)
+            try:
+                response = connection.ask(head, body)
+            except BaseException:
+                connections.discard(connection)
+                raise
         finally:
             current_exchange.reset(token)
-        if self.exchange.stream is not None:
-            self.exchange.stream.record(Kind.RESPONSE, response.status)
-        return response
+        connection.stream.record(Kind.RESPONSE, response.status_code)
+        return Answer(self, connections, connection, response)
+
+    def abort(self) -> None:
+        """End the exchange from another thread; whoever waits for it gets an error at once."""
+        self.exchange.abort()
 
     def note(self, **changes: Any) -> None:
         """Write what is now known into the trace."""
@@ -177,28 +183,34 @@ class _Run:
 class Answer:
     """An origin's answer (see exchange.Incoming): status, raw headers, and the raw body as it comes."""
 
-    def __init__(self, run: _Run, response: httpcore.Response) -> None:
+    def __init__(self, run: _Run, connections: Connections, connection: Http1, response: h11.Response) -> None:
         self._run = run
-        self._response = response
+        self._connections = connections
+        self._connection = connection
         self._head = bytearray()
         self._received = 0
         self._open = True
-        self.status = response.status
-        self.reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
-        self.headers: Headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers)
+        self.status = response.status_code
+        self.reason = bytes(response.reason).decode("latin-1")
+        self.headers: Headers = tuple(
+            (k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw_items()
+        )
         run.note(status=self.status, headers_ns=time.monotonic_ns())
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body's raw bytes. Raises ConnectError when it breaks off."""
+        if not self._open:
+            return
         try:
-            for chunk in self._response.iter_stream():
+            for chunk in self._connection.body():
                 self._received += len(chunk)
                 if self.status >= 400 and len(self._head) < _HEAD_BYTES:
                     self._head += chunk[:_HEAD_BYTES]
                 yield chunk
-        except _HTTP_ERRORS as error:
+        except FAILED as error:
             self._open = False
-            raise self._run.fetcher.refusal(self._run, _broken_off(error)) from error
+            self._connections.discard(self._connection)
+            raise self._run.fetcher.refusal(self._run, error) from error
         finally:
             self.close()
 
@@ -207,7 +219,7 @@ class Answer:
         if not self._open:
             return
         self._open = False
-        self._response.close()
+        self._connections.give_back(self._run.place.origin, self._connection)
         diagnosis = None
         if self.status >= 400:
             case = self._run.fetcher.case(self._run, status=self.status, body=bytes(self._head))
@@ -216,8 +228,7 @@ class Answer:
 
     def abort(self) -> None:
         """End the connection from another thread; whoever reads the body gets an error at once."""
-        if isinstance(self._run.exchange.stream, TappedStream):
-            self._run.exchange.stream.abort()
+        self._run.abort()
 
 
 def decoded(answer: Answer) -> Iterator[bytes]:
@@ -271,92 +282,79 @@ def client(fetcher: BoundFetcher) -> Client:
 # -- to the wire -------------------------------------------------------------------------------------
 
 
-def _url(text: str) -> httpcore.URL:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A URL taken apart: where to connect, what to ask for, and how the Host header spells it."""
+
+    origin: Origin
+    target: bytes
+    host_header: bytes
+
+
+_PORTS = {"https": 443, "http": 80}
+
+
+@lru_cache(maxsize=1024)  # a worker asks for few URLs many times
+def _place(text: str) -> _Place:
     """Return the URL with an ASCII host (IDNA) and an encoded target. Raises ConnectError."""
     try:
-        raw = httpx.URL(text)
+        url = httpx.URL(text)
     except httpx.InvalidURL as error:
         raise ConnectError(f"{text!r} is no URL: {error}", "Write it whole: https://host/path") from error
-    if raw.scheme not in ("http", "https") or not raw.host:
+    if url.scheme not in _PORTS or not url.host:
         raise ConnectError(f"{text!r} cannot be fetched.", "Use an absolute https:// (or http://) URL.")
-    return httpcore.URL(scheme=raw.raw_scheme, host=raw.raw_host, port=raw.port, target=raw.raw_path)
+    host = url.raw_host.decode("ascii")
+    origin = Origin(url.scheme, host, url.port or _PORTS[url.scheme])
+    spelled = f"[{host}]" if ":" in host else host
+    usual = origin.port == _PORTS[url.scheme]
+    return _Place(origin, url.raw_path, (spelled if usual else f"{spelled}:{origin.port}").encode())
 
 
-def _http_request(request: Outgoing, url: httpcore.URL) -> httpcore.Request:
-    names = {name.lower() for name, _ in request.headers}
-    headers = [(name, value) for name, value in request.headers if name.lower() != "host"]
-    headers.insert(0, ("Host", _host_header(url)))
+_BODY_METHODS = {"POST", "PUT", "PATCH"}  # RFC 9110 §8.6: these say Content-Length: 0 for an empty body
+
+
+def _head(request: Outgoing, place: _Place) -> tuple[Head, bytes | Iterable[bytes]]:
+    """Return the request's head with Host and framing, and its body. Raises ConnectError for a bad header."""
+    headers = [(b"Host", place.host_header)]
+    framed = False
+    for name, value in request.headers:
+        lower = name.lower()
+        framed = framed or lower in ("content-length", "transfer-encoding")
+        if lower != "host":
+            headers.append((name.encode("latin-1"), value.encode("latin-1")))
     body = request.body
-    if isinstance(body, bytes):
-        if (body or request.method in ("POST", "PUT", "PATCH")) and "content-length" not in names:
-            headers.append(("Content-Length", str(len(body))))
-        body = [body] if body else ()
-    elif not {"content-length", "transfer-encoding"} & names:
-        headers.append(("Transfer-Encoding", "chunked"))
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return httpcore.Request(request.method, url, headers=encoded, content=body, extensions={"timeout": _TIMEOUTS_S})
-
-
-def _host_header(url: httpcore.URL) -> str:
-    host = url.host.decode("ascii")
-    host = f"[{host}]" if ":" in host else host
-    usual = {b"https": 443, b"http": 80}[url.scheme]
-    return host if url.port in (None, usual) else f"{host}:{url.port}"
+    if not framed:
+        if not isinstance(body, bytes):
+            headers.append((b"Transfer-Encoding", b"chunked"))
+        elif body or request.method in _BODY_METHODS:
+            headers.append((b"Content-Length", str(len(body)).encode()))
+    return Head(request.method, place.target, headers), body
 
 
 # -- from a failure to its name ------------------------------------------------------------------------
 
-_HTTP_ERRORS = (
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
+FAILED = (OSError, NoAnswer, Garbled, Truncated, BodyFailed, h11.LocalProtocolError)
+
+# First match wins: what was raised → the doctor's word for it.
+_FAILURES: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "dns"),
+    (ConnectionRefusedError, "refused"),
+    (ssl.SSLEOFError, "closed"),
+    (ssl.SSLError, "tls"),
+    (ConnectionError, "reset"),
+    (NoAnswer, "closed"),
+    (Truncated, "truncated"),
+    (Garbled, "protocol"),
+    (BodyFailed, "body"),
+    (h11.LocalProtocolError, "request"),
+    (OSError, "unreachable"),
 )
 
-# First match wins: (httpcore's error, what caused it, the doctor's word for it).
-_FAILURES: tuple[tuple[type[Exception], type[BaseException] | None, str], ...] = (
-    (httpcore.ConnectTimeout, None, "connect-timeout"),
-    (httpcore.PoolTimeout, None, "connect-timeout"),
-    (httpcore.TimeoutException, None, "read-timeout"),
-    (httpcore.NetworkError, socket.gaierror, "dns"),
-    (httpcore.NetworkError, ConnectionRefusedError, "refused"),
-    (httpcore.NetworkError, ssl.SSLEOFError, "closed"),
-    (httpcore.NetworkError, ssl.SSLError, "tls"),
-    (httpcore.NetworkError, ConnectionError, "reset"),
-    (httpcore.ReadError, None, "reset"),
-    (httpcore.NetworkError, None, "unreachable"),
-    (httpcore.LocalProtocolError, None, "protocol"),
-)
-_UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
-
-def _failure(error: Exception) -> str:
-    if isinstance(error, _Truncated):
-        return "truncated"
-    cause = _cause(error)
-    if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
-        return "unreachable"
-    for kind, caused_by, name in _FAILURES:
-        if isinstance(error, kind) and (caused_by is None or isinstance(cause, caused_by)):
-            return name
-    return "closed" if "disconnected" in str(error) else "protocol"
-
-
-def _cause(error: Exception) -> BaseException | None:
-    """Return the OSError behind an httpcore error: its argument, as the pool cuts the `__cause__` off."""
-    first = error.args[0] if error.args else None
-    return first if isinstance(first, BaseException) else None
-
-
-class _Truncated(httpcore.RemoteProtocolError):
-    """The body ended before its declared length."""
-
-
-def _broken_off(error: Exception) -> Exception:
-    if isinstance(error, httpcore.TimeoutException) or isinstance(_cause(error), ssl.SSLError):
-        return error
-    return _Truncated(str(error))
+def _failure(error: BaseException, *, connected: bool = True) -> str:
+    if isinstance(error, TimeoutError):
+        return "read-timeout" if connected else "connect-timeout"
+    return next(name for kind, name in _FAILURES if isinstance(error, kind))
 
 
 def _no_tls(events: tuple[Any, ...]) -> str:

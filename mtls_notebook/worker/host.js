@@ -41,6 +41,15 @@ function noHandler() {
   return fault("no-handler", { names: Object.keys(cell), exported: "default" in cell ? kind.trim() : null });
 }
 
+/** Undo the one coding that Python cannot: without its header workerd hands out the plain body. */
+function withoutBrotli(answer) {
+  if (answer.headers.get("content-encoding") !== "br") return answer;
+  const headers = new Headers(answer.headers);
+  headers.delete("content-encoding");
+  headers.delete("content-length");
+  return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers });
+}
+
 /** Make the rejections of `ctx.waitUntil` visible: workerd swallows them. */
 function watchLateWork(ctx) {
   const waitUntil = ctx.waitUntil.bind(ctx);
@@ -74,7 +83,7 @@ export default {
       const answer = await handler(request);
       if (!(answer instanceof Response)) return fault("not-a-response", { message: brief(answer) });
       if (answer.bodyUsed) return fault("body-used", {});
-      return answer;
+      return withoutBrotli(answer);
     } catch (reason) {
       return threw(reason);
     }

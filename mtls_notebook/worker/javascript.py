@@ -28,7 +28,8 @@ from .bridge import GLOBAL, Bridge
 from .exchange import Environment, HttpRequest, HttpResponse, LogLine, WorkerSource
 from .faults import FAULT_HEADER, ended, gave_up, told, uncaught
 from .wire import BrokenOff, Wire
-from .workerd_process import Limits, Plan, WorkerdProcess
+from .workerd_config import Limits, Plan
+from .workerd_process import WorkerdProcess
 
 _SHORT_PATH = 60  # a unix socket's path holds some 100 bytes, and macOS has long temporary folders
 _MOST_WAITERS = 64

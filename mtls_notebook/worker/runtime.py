@@ -17,12 +17,11 @@ from ..errors import WorkerError, WorkerStopped, WorkerThrew, WorkerTimeout
 from ..loop import Interrupted, wait
 from ..recorder.handshake import Handshake, fold
 from ..recorder.recording import Recording
-from .engines import ENGINES
-from .exchange import Environment, HttpRequest, HttpResponse, Invocation, Program, Subrequest, WorkerSource
+from .engines import ENGINES, Surroundings
+from .exchange import HttpRequest, HttpResponse, Invocation, Program, Subrequest, WorkerSource
 from .fetch import BoundFetcher
 from .journal import Entry, Journal, Mark
 from .source import parse_request, undeclared
-
 
 _SETTLE_S = 0.02
 
@@ -40,18 +39,13 @@ class Worker:
     """A worker's source with the bindings it sees, made ready once and callable many times."""
 
     def __init__(
-        self,
-        source: WorkerSource,
-        environment: Environment,
-        recording: Recording,
-        journal: Journal,
-        notebook: Mapping[str, object] | None = None,
+        self, source: WorkerSource, surroundings: Surroundings, recording: Recording, journal: Journal
     ) -> None:
         self.source = source
-        self._environment = environment
+        self._environment = surroundings.environment
         self._recording = recording
         self._journal = journal
-        self._program: Program = ENGINES[source.language](source, environment, journal.log, notebook or {})
+        self._program: Program = ENGINES[source.language](source, surroundings)
 
     def fetch(
         self,

@@ -1,4 +1,7 @@
-"""From a cell's text to a WorkerSource: which language it is, and what it expects of `env`."""
+"""From a cell's text to a WorkerSource: which language it is, and what it expects of `env`.
+
+What may not live here: engines, and the notebook.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 
 from ..errors import UsageError
 from .exchange import HttpRequest, Language, WorkerSource
+from .hops import absolute, is_token
 
 # First match wins. A comment or a string may fool a pattern: --language decides then.
 _SIGNS: tuple[tuple[Language, re.Pattern[str]], ...] = (
@@ -66,11 +70,15 @@ def parse_request(line: str = "/", headers: tuple[str, ...] = (), body: bytes = 
         raise UsageError(f"{line!r} is no request.", 'Write it as --request "GET /path".')
     method = (match[1] or ("POST" if body else "GET")).upper()
     url = match[2] if match[2].startswith("http") else f"https://worker.local{match[2]}"
+    try:
+        absolute(url)
+    except TypeError as error:
+        raise UsageError(f"{error}.", "Write it as --request 'GET /path' or 'GET https://host/path'.") from None
     return HttpRequest(method, url, tuple(_header(text) for text in headers), body)
 
 
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or not name.strip() or {"\r", "\n"} & set(text):
+    if not colon or not is_token(name.strip()) or not text.isprintable() or any(ord(sign) > 255 for sign in text):
         raise UsageError(f"{text!r} is no header.", "Write it as --header 'Name: value'.")
     return name.strip(), value.strip()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
+import zlib
 from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +21,7 @@ from .bridge import HOP_BY_HOP
 from .exchange import Headers, HttpRequest, HttpResponse
 
 _READ_BYTES = 1 << 16
+_AT_ONCE_BYTES = 1 << 16  # a socket's buffer takes that much without a reader
 _FRESH_S = 3.0  # workerd closes a connection that was idle for five seconds
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 _OURS = HOP_BY_HOP | {"host", "content-length"}
@@ -52,11 +55,19 @@ class Wire:
         Raises: BrokenOff, OSError; UsageError when the request cannot be written as HTTP.
         """
         self.reusable = False
-        with contextlib.suppress(BrokenPipeError):  # an early answer may end a request that is still being sent
-            self._socket.sendall(self._written(request))
-        response = self._answer(most_bytes)
-        self._used = time.monotonic()
-        return response
+        written = self._written(request)
+        if len(written) <= _AT_ONCE_BYTES:
+            self._socket.sendall(written)
+            return self._answer(most_bytes)
+        # A worker may answer while it reads: whoever sends a long request first and listens later can wait forever.
+        sender = threading.Thread(target=self._send_long, args=(written,), name="worker-request", daemon=True)
+        sender.start()
+        try:
+            return self._answer(most_bytes)
+        finally:
+            self.reusable = False
+            self._socket.shutdown(socket.SHUT_RDWR)  # it may have answered without reading the rest
+            sender.join()
 
     def fresh(self) -> bool:
         """Return whether workerd surely still listens to this connection."""
@@ -65,6 +76,10 @@ class Wire:
     def close(self) -> None:
         """Hang up; a worker that is still answering is told so."""
         self._socket.close()
+
+    def _send_long(self, written: bytes) -> None:
+        with contextlib.suppress(OSError):  # the answer, or its absence, tells what there is to tell
+            self._socket.sendall(written)
 
     def _written(self, request: HttpRequest) -> bytes:
         url = quote(request.url, safe=_URL_CHARACTERS)
@@ -91,8 +106,12 @@ class Wire:
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
             self.reusable = True
+        self._used = time.monotonic()
         headers = _decoded(head.headers.raw_items())
-        return HttpResponse(head.status_code, head.reason.decode("latin-1"), headers, bytes(body))
+        coding = _header(headers, "content-encoding")
+        return HttpResponse(
+            head.status_code, head.reason.decode("latin-1"), headers, _plain(bytes(body), coding, most_bytes)
+        )
 
     def _head(self) -> h11.Response:
         while not isinstance(event := self._event(), h11.Response):
@@ -107,6 +126,28 @@ class Wire:
         except h11.RemoteProtocolError as error:
             raise BrokenOff("the connection ended too early") from error
         return event
+
+
+def _plain(body: bytes, coding: str, most_bytes: int) -> bytes:
+    """Return the body with its gzip or deflate coding undone; any other as it came.
+
+    Raises: BrokenOff when it unpacks to more than `most_bytes`.
+    """
+    # RFC 9110 §8.4.1: "deflate" is the zlib format. The host module undoes br, which Python cannot.
+    if not body or coding.lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: either header
+    try:
+        plain = unpacker.decompress(body, most_bytes)
+    except zlib.error:
+        return body  # the worker only says that it is packed
+    if unpacker.unconsumed_tail:
+        raise BrokenOff(f"The worker's answer is longer than {most_bytes >> 20} MB", too_long=True)
+    return plain
+
+
+def _header(headers: Headers, wanted: str) -> str:
+    return next((value for name, value in headers if name.lower() == wanted), "")
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

@@ -25,7 +25,6 @@ from pathlib import Path
 from ..errors import EngineUnavailable
 
 VERSION = "1.20261023.1"
-RELEASED = "2026-10-23"
 COMPATIBILITY_DATE = "2026-10-20"  # the runtime behaviour workers get; no binary older than this knows it
 
 VARIABLE = "MTLS_NOTEBOOK_WORKERD"

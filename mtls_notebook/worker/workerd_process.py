@@ -1,4 +1,4 @@
-"""One workerd process: its configuration, its guard, its log lines, and what its end meant.
+"""One workerd process: its guard, its log lines, and what its end meant.
 
 The process sees no environment, no file and no network: its one way in is a listening socket that it
 inherits, its only ways out are the bridge's sockets. All that is POSIX about the JavaScript engine is
@@ -16,56 +16,34 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .exchange import LogLine
-from .workerd import COMPATIBILITY_DATE
+from .workerd_config import Limits, Plan, write
 
-_MODULES = (("notebook-host", "host.js"), ("console-lines", "console.js"), ("cell", "cell.js"))
 _READ_BYTES = 1 << 16
 _LONGEST_LINE_BYTES = 1 << 20
 _KEPT_SYSTEM_LINES = 32
 _KILL_WAIT_S = 5.0  # SIGKILL takes milliseconds; this only keeps a stuck machine from holding us for good
 
-# The guard is a shell that waits on our pipe ($1) and ends the worker when the pipe closes: a kernel that is
-# killed cannot clean up, but its end of the pipe closes all the same. `exec` keeps the process id. The guard
-# lets go of the listening socket (standard input), so that nobody connects to a worker that is gone.
-# ulimit -d bounds ArrayBuffers, which V8's heap limit does not count.
+# The guard is a shell that waits on our pipe and ends the worker when the pipe closes: a kernel that is killed
+# cannot clean up, but its end of the pipe closes all the same; then the folder ($2), which holds the worker's
+# code and variables, goes too. `exec` keeps the process id. The pipe comes in as standard error and becomes 3,
+# since dash knows one-digit descriptors only. The guard lets go of the listening socket (standard input), so
+# that nobody connects to a worker that is gone. ulimit -d bounds ArrayBuffers, which V8's heap limit does not.
 _GUARD = """
-(exec </dev/null >/dev/null 2>&1; read -r _ <&"$1"; kill -9 $$) &
-ulimit -d "$2" 2>/dev/null
+exec 3<&2 2>&1
+(exec </dev/null >/dev/null 2>&1; read -r _ <&3; kill -9 $$; /bin/rm -rf "$2") &
+exec 3<&-
+ulimit -d "$1" 2>/dev/null
 shift 2
 exec "$@"
 """
 
 Level = Literal["log", "debug", "info", "warn", "error"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one worker may use. `log_lines` and `log_chars` count from one submitted request to the next."""
-
-    heap_mb: int = 128
-    memory_mb: int = 1024
-    log_lines: int = 5_000
-    log_chars: int = 4_000_000
-    response_bytes: int = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a process is to run: addresses of the bridge's sockets by binding name, and the worker's text."""
-
-    code: str
-    host: str
-    console: str
-    typescript: bool
-    bindings: Mapping[str, str]
-    outbound: str
-    variables: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +65,11 @@ class WorkerdProcess:
         self.ended = threading.Event()
         self.ending = Ending(0, ())
         self._reaping = threading.Lock()
-        _write(folder, plan, limits)
+        configuration = write(folder, plan, limits)
+        (folder / "empty").mkdir()
         listener = _listener(self.address)
         try:
-            self._process, self._lifeline = _spawn(workerd, folder, plan, listener, limits)
+            self._process, self._lifeline = _spawn(workerd, configuration, plan.typescript, listener, limits)
         finally:
             listener.close()  # only workerd holds it now: when it dies, connecting fails at once
         assert self._process.stdout is not None
@@ -122,9 +101,8 @@ class WorkerdProcess:
     def _follow(self) -> None:
         """Emit log lines until the pipe ends, then reap the process (in this thread only)."""
         self.logs.follow()
-        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         with self._reaping:
-            _kill_group(self._process.pid)  # the guard too
+            _kill_group(self._process.pid)  # the guard; workerd is dying: only its end closes the pipe
             self.ending = Ending(self._process.wait(), tuple(self.logs.said))
             self.ended.set()
         os.close(self._lifeline)
@@ -211,57 +189,6 @@ class LogPipe:
             self._emit(LogLine("warn", text, time.monotonic_ns()))
 
 
-def capnp_text(value: str) -> str:
-    """Return `value` as a Cap'n Proto string literal."""
-    plain = "".join(chr(b) if 0x20 <= b < 0x7F and b not in b'"\\' else f"\\x{b:02x}" for b in value.encode("utf-8"))
-    return f'"{plain}"'
-
-
-def configuration(plan: Plan, limits: Limits) -> str:
-    """Return workerd's configuration for `plan`, as Cap'n Proto text."""
-    services = [_external("outbound", plan.outbound)]
-    services += [_external(f"binding-{at}", address) for at, address in enumerate(plan.bindings.values())]
-    bindings = [
-        f"(name = {capnp_text(name)}, service = {capnp_text(f'binding-{at}')})" for at, name in enumerate(plan.bindings)
-    ]
-    bindings += [_variable(name, value) for name, value in plan.variables.items()]
-    modules = ", ".join(f"(name = {capnp_text(name)}, esModule = embed {capnp_text(file)})" for name, file in _MODULES)
-    flags = '"typescript_strip_types"' if plan.typescript else ""
-    return f"""using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    (name = "main", worker = (
-      modules = [{modules}],
-      compatibilityDate = "{COMPATIBILITY_DATE}",
-      compatibilityFlags = [{flags}],
-      globalOutbound = "outbound",
-      bindings = [{", ".join(bindings)}])),
-    {", ".join(services)}],
-  sockets = [(name = "in", address = "unix:in", http = (style = proxy, cfBlobHeader = "cf-blob"), service = "main")],
-  v8Flags = ["--max-old-space-size={limits.heap_mb}"],
-  logging = (structuredLogging = true));
-"""
-
-
-def _external(name: str, address: str) -> str:
-    # A proxy-style request line holds the whole URL; HTTP/1.1 wants a Host all the same (RFC 9112 §3.2).
-    http = '(style = proxy, injectRequestHeaders = [(name = "host", value = "bridge")])'
-    return f"(name = {capnp_text(name)}, external = (address = {capnp_text('unix:' + address)}, http = {http}))"
-
-
-def _variable(name: str, value: object) -> str:
-    kind, text = ("text", value) if isinstance(value, str) else ("json", json.dumps(value))
-    return f"(name = {capnp_text(name)}, {kind} = {capnp_text(text)})"
-
-
-def _write(folder: Path, plan: Plan, limits: Limits) -> None:
-    (folder / "empty").mkdir()
-    (folder / "host.js").write_text(plan.host, "utf-8")
-    (folder / "console.js").write_text(plan.console, "utf-8")
-    (folder / "cell.js").write_text(plan.code, "utf-8")
-    (folder / "workerd.capnp").write_text(configuration(plan, limits), "utf-8")
-
-
 def _listener(address: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(address)
@@ -270,22 +197,22 @@ def _listener(address: str) -> socket.socket:
 
 
 def _spawn(
-    workerd: Path, folder: Path, plan: Plan, listener: socket.socket, limits: Limits
+    workerd: Path, configuration: Path, typescript: bool, listener: socket.socket, limits: Limits
 ) -> tuple[subprocess.Popen[bytes], int]:
     """Return the process, and the pipe that keeps it alive while it is open."""
-    command = [str(workerd), "serve", str(folder / "workerd.capnp"), "--socket-fd", "in=0"]
-    if plan.typescript:
+    folder = configuration.parent
+    command = [str(workerd), "serve", str(configuration), "--socket-fd", "in=0"]
+    if typescript:
         command.append("--experimental")  # workerd counts type stripping among its experiments
     watched, lifeline = os.pipe()
     try:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD, "sh", str(watched), str(limits.memory_mb * 1024), *command],
+            ["/bin/sh", "-c", _GUARD, "sh", str(limits.memory_mb * 1024), str(folder), *command],
             env={},
             cwd=folder / "empty",
             stdin=listener.fileno(),
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=(watched,),
+            stderr=watched,  # the guard makes it the lifeline's end, and standard error what standard output is
             start_new_session=True,  # an interrupt of the kernel's group is ours to handle, not workerd's
         )
     except BaseException:

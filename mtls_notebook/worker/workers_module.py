@@ -1,196 +1,145 @@
 """The module that a Python worker imports as `workers`, with the platform's names and behaviour.
 
 The platform's own SDK needs the browser side of its runtime and cannot run here, so this is
-a compatible one for CPython. Only what a worker may touch lives here; how a request reaches
-an origin is behind `_Ports`, which the engine sets for each program.
+a compatible one for CPython. Only what a worker may touch lives here; bodies are in `bodies`,
+redirects in `hops`, and how a request reaches an origin is the engine's.
 """
 
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
-from email.message import Message as HeaderMessage
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from http import HTTPMethod, HTTPStatus
+from http.client import HTTPMessage
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from .forms import Blob, FormData, encode_multipart, parse_multipart
+from .bodies import Body, BodyUsedError, Source, to_source
+from .forms import Blob, File, FormData
+from .hops import (
+    REDIRECTS,
+    Arrival,
+    FetchError,
+    Leg,
+    absolute,
+    checked_method,
+    checked_mode,
+    current_ports,
+    follow,
+    is_token,
+)
 
 Headers = dict[str, str] | list[tuple[str, str]]
-Pairs = list[tuple[str, str]]
-Raw = bytes  # the classes below have methods of that name
+AnyHeaders = HTTPMessage | Mapping[str, str] | Iterable[tuple[str, str]]
 
-_NULL_BODY_STATUSES = {101, 204, 205, 304}
-_REDIRECTS = {301, 302, 303, 307, 308}
-_MOST_REDIRECTS = 20  # as the Fetch standard says (§4.4)
+_NULL_BODY_STATUSES = (101, 103, 204, 205, 304)  # Fetch standard §2.2.3
 
-
-class FetchError(OSError):
-    """A subrequest that came to nothing. The worker learns no more than in production; the cell shows the cause."""
-
-
-class BodyUsedError(OSError):
-    """The body was read already."""
+# Members of the platform's RequestInit that mean nothing here; any other name is a typing error.
+_WITHOUT_MEANING = {"cache", "credentials", "duplex", "integrity", "keepalive", "mode", "priority", "referrer"}
 
 
 class HttpStatusError(OSError):
     """`raise_for_status` on a response whose status is 400 or above."""
 
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """How a worker's calls reach the world: one hop of a subrequest, and work that outlives the response."""
-
-    hop: Callable[[str, str, str, Pairs, bytes], Awaitable[_Hop]]
-    wait_until: Callable[[Awaitable[Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Hop:
-    """What one hop of a fetch came back with; `read` yields the decoded body."""
-
-    status: int
-    reason: str
-    headers: Pairs
-    read: Callable[[], Awaitable[bytes]]
-
-
-Hop = _Hop
-ports: ContextVar[Ports] = ContextVar("ports")
-
-
-class _Body:
-    """What Request and Response share: a body that can be read once."""
-
-    def __init__(self, read: Callable[[], Awaitable[Raw]] | Raw, headers: HeaderMessage) -> None:
-        self._read = read
-        self.headers = headers
-        self.body_used = False
-
-    async def bytes(self) -> Raw:
-        """Return the whole body. Raises BodyUsedError the second time."""
-        if self.body_used:
-            raise BodyUsedError("Body has already been used")
-        self.body_used = True
-        return self._read if isinstance(self._read, Raw) else await self._read()
-
-    async def buffer(self) -> Raw:
-        """Return the whole body (the platform's ArrayBuffer is bytes here)."""
-        return await self.bytes()
-
-    async def text(self) -> str:
-        """Return the body as UTF-8 text."""
-        return (await self.bytes()).decode("utf-8", "replace")
-
-    async def blob(self) -> Blob:
-        """Return the body with its media type."""
-        return Blob([await self.bytes()], content_type=self.headers.get("content-type", ""))
-
-    async def form_data(self) -> FormData:
-        """Return a multipart or urlencoded body's fields. Raises TypeError for another media type."""
-        kind = self.headers.get("content-type", "")
-        data = await self.bytes()
-        if kind.startswith("multipart/form-data"):
-            return parse_multipart(data, kind)
-        if kind.startswith("application/x-www-form-urlencoded"):
-            return FormData(parse_qsl(data.decode(), keep_blank_values=True))
-        raise TypeError(f"Unrecognized Content-Type for form data: {kind!r}")
-
-    async def _keep(self) -> Raw:
-        """Read the body without using it up, so that a clone can have it too."""
-        if self.body_used:
-            raise BodyUsedError("Body has already been used")
-        if not isinstance(self._read, Raw):
-            self._read = await self._read()
-        return self._read
-
-    @property
-    def body(self) -> AsyncIterator[Raw] | None:
-        """Return the body as an asynchronous iterator of one chunk, None when there is none."""
-        return None if self._read == b"" else self._chunks()
-
-    async def _chunks(self) -> AsyncIterator[Raw]:
-        yield await self.bytes()
+    def __init__(self, status: int, status_text: str, url: str) -> None:
+        side = "Client" if status < 500 else "Server"
+        super().__init__(f"{status} {side} Error: {status_text}" + (f" for url: {url}" if url else ""))
+        self.status = status
+        self.status_text = status_text
+        self.url = url
 
 
 class _JsonBothWays:
     """`Response.json(data)` makes a response, `await response.json()` reads one."""
 
-    def __get__(self, instance: Any, owner: type[Response]) -> Any:
-        return owner.from_json if instance is None else instance._parse_json
+    def __get__(self, instance: Response | None, owner: type[Response]) -> Any:
+        return owner.from_json if instance is None else instance._parsed_json
 
 
-class Request(_Body):
-    """A request, whether it came in or is about to go out."""
+class Request(Body):
+    """A request, whether it came in or is about to go out.
+
+    Raises TypeError for a URL, method, body or option that is none, ValueError for a header that is none.
+    """
+
+    url: str
+    redirect: str
+    cf: SimpleNamespace | None
+    _method: str
 
     def __init__(
         self,
         input: str | Request,
         *,
         method: str | None = None,
-        headers: Headers | HeaderMessage | None = None,
+        headers: AnyHeaders | None = None,
         body: Any = None,
-        redirect: str = "follow",
+        redirect: str | None = None,
         cf: Mapping[str, Any] | None = None,
-        **_ignored: Any,
+        **others: Any,
     ) -> None:
-        inherited = input if isinstance(input, Request) else None
-        self.url: str = inherited.url if inherited else str(input)
-        self._method: str = (method or (inherited._method if inherited else "GET")).upper()
-        self.redirect = redirect
-        self.cf = SimpleNamespace(**cf) if cf else SimpleNamespace()
-        message = to_headers(headers if headers is not None else (inherited.headers if inherited else None))
-        data, media_type = to_body(body)
-        if media_type and "content-type" not in message:
-            message["content-type"] = media_type
-        read: Any = data if body is not None or inherited is None else inherited._keep
-        super().__init__(read, message)
+        _refuse_unknown(others)
+        base = input if isinstance(input, Request) else None
+        self.url = base.url if base else absolute(str(input))
+        self._method = checked_method(method or (base._method if base else "GET"))
+        self.redirect = checked_mode(redirect or (base.redirect if base else "follow"))
+        self.cf = SimpleNamespace(**cf) if cf is not None else base.cf if base else None
+        inherited = base._source if base and body is None else None
+        if self._method in ("GET", "HEAD") and (body is not None or (method and inherited)):
+            raise TypeError("Request with a GET or HEAD method cannot have a body.")
+        message = to_headers(headers if headers is not None else base.headers if base else None)
+        source, media_type = to_source(body, "Request")
+        _imply(message, media_type)
+        super().__init__(base._take() if base and body is None else source, message)
 
     @property
     def method(self) -> HTTPMethod | str:
         """Return the method as http.HTTPMethod where it is a registered one."""
-        try:
+        with suppress(ValueError):
             return HTTPMethod(self._method)
-        except ValueError:
-            return self._method
+        return self._method
 
     def clone(self) -> Request:
-        """Return a copy whose body can be read too."""
-        return Request(self)
+        """Return a copy whose body can be read too. Raises BodyUsedError."""
+        source = self._shared()
+        copy = Request(self.url, method=self._method, headers=self.headers, redirect=self.redirect)
+        copy.cf, copy._source = self.cf, source
+        return copy
 
     async def json(self, **options: Any) -> Any:
-        """Return the body parsed as JSON."""
-        return json_module.loads(await self.text(), **options)
+        """Return the body parsed as JSON. Raises json.JSONDecodeError."""
+        return await self._parsed_json(**options)
+
+    def __repr__(self) -> str:
+        return f"Request(method={self._method!r}, url={self.url!r})"
 
 
-class Response(_Body):
-    """A response, whether it came from an origin or is the worker's answer."""
+class Response(Body):
+    """A response, whether it came from an origin or is the worker's answer.
+
+    Raises TypeError for a body that is none, ValueError for a status or header that is none.
+    """
 
     def __init__(
         self,
-        body: str | bytes | FormData | Blob | None = None,
+        body: Any = None,
         status: int | HTTPStatus | None = None,
         status_text: str = "",
-        headers: Headers | HeaderMessage | None = None,
+        headers: AnyHeaders | None = None,
     ) -> None:
-        self.status = int(status or 200)
+        self.status = 200 if status is None else int(status)
         if not 200 <= self.status <= 599:
-            raise ValueError(
-                f"Responses may only be constructed with status codes in the range 200 to 599, not {self.status}"
-            )
-        data, media_type = to_body(body)
-        if data and self.status in _NULL_BODY_STATUSES:
+            raise ValueError(f"A Response has a status in the range of 200 to 599, not {self.status}.")
+        if body is not None and self.status in _NULL_BODY_STATUSES:
             raise TypeError(f"Response with null body status ({self.status}) cannot have a body.")
-        self.status_text = status_text
+        source, media_type = to_source(body, "Response")
+        self.status_text = _checked_line(status_text, "status_text") or _phrase(self.status)
         self.url = ""
         self.redirected = False
         message = to_headers(headers)
-        if media_type and "content-type" not in message:
-            message["content-type"] = media_type
-        super().__init__(data, message)
+        _imply(message, media_type)
+        super().__init__(source, message)
 
     json = _JsonBothWays()
 
@@ -200,48 +149,52 @@ class Response(_Body):
         return 200 <= self.status <= 299
 
     @classmethod
-    def from_json(cls, data: Any, status: int = 200, status_text: str = "", headers: Headers | None = None) -> Response:
-        """Return a response that carries `data` as JSON."""
-        made = cls(json_module.dumps(data), status, status_text, headers)
-        if "content-type" not in to_headers(headers):
-            del made.headers["content-type"]
-            made.headers["content-type"] = "application/json"
-        return made
+    def from_json(
+        cls, data: Any, status: int = 200, status_text: str = "", headers: AnyHeaders | None = None
+    ) -> Response:
+        """Return a response that carries `data` as JSON. Raises TypeError for what JSON cannot hold."""
+        message = to_headers(headers)
+        _imply(message, "application/json")
+        return cls(json_module.dumps(data), status, status_text, message)
 
     @classmethod
     def redirect(cls, url: str, status: int = 302) -> Response:
-        """Return a redirect to `url`. Raises ValueError for a status that is none."""
-        if status not in _REDIRECTS:
-            raise ValueError(f"{status} is not a redirect status code.")
-        return cls(None, status, headers={"location": url})
+        """Return a redirect to `url`. Raises ValueError for a status that is none, TypeError for a relative URL."""
+        if int(status) not in REDIRECTS:
+            raise ValueError(f"{int(status)} is not a redirect status code: {', '.join(map(str, REDIRECTS))}.")
+        return cls(None, status, headers={"location": absolute(str(url))})
 
     def clone(self) -> Response:
         """Return a copy whose body can be read too. Raises BodyUsedError."""
-        if self.body_used:
-            raise BodyUsedError("Body has already been used")
-        return self._with(self._keep)
+        return self._copy(self._shared())
 
-    def replace_body(self, body: str | bytes | FormData | None) -> Response:
-        """Return a copy with another body."""
-        return self._with(to_body(body)[0])
+    def replace_body(self, body: Any) -> Response:
+        """Return a copy with another body, the headers as they are. Raises TypeError."""
+        source, media_type = to_source(body, "Response")
+        copy = self._copy(source)
+        _imply(copy.headers, media_type)
+        return copy
 
     def raise_for_status(self) -> None:
         """Raise HttpStatusError when the status is 400 or above."""
         if self.status >= 400:
-            raise HttpStatusError(f"{self.status} {self.status_text}".rstrip())
+            raise HttpStatusError(self.status, self.status_text, self.url)
 
-    async def _parse_json(self, **options: Any) -> Any:
-        return json_module.loads(await self.text(), **options)
+    def __repr__(self) -> str:
+        media_type = self.headers.get("content-type")
+        said = f", content_type={media_type!r}" if media_type else ""
+        return f"Response(status={self.status}, status_text={self.status_text!r}{said})"
 
-    def _with(self, read: Any) -> Response:
-        copy = Response(None, 200, self.status_text, self.headers)
-        copy.status, copy.url, copy.redirected, copy._read = self.status, self.url, self.redirected, read
+    def _copy(self, source: Source | None) -> Response:
+        copy = Response(None, self.status, self.status_text, self.headers)
+        copy.url, copy.redirected, copy._source = self.url, self.redirected, source
         return copy
 
     @classmethod
-    def _of_hop(cls, hop: Hop, url: str, redirected: bool) -> Response:
-        made = cls(None, 200, hop.reason, hop.headers)
-        made.status, made.url, made.redirected, made._read = hop.status, url, redirected, hop.read
+    def _of(cls, arrival: Arrival, url: str, redirected: bool, bodiless: bool) -> Response:
+        made = cls(None, 200, "", arrival.headers)
+        made.status, made.status_text, made.url, made.redirected = arrival.status, arrival.reason, url, redirected
+        made._source = None if bodiless else Source(stream=arrival)
         return made
 
 
@@ -260,25 +213,20 @@ def handler(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def waitUntil(work: Awaitable[Any]) -> None:
     """Let `work` go on after the response was given."""
-    ports.get().wait_until(work)
+    current_ports().wait_until(work)
 
 
 async def fetch(
     resource: str | Request,
     *,
-    headers: Headers | None = None,
-    body: Any = None,
-    method: str | None = None,
-    redirect: str | None = None,
-    cf: Mapping[str, Any] | None = None,
     fetcher: Callable[..., Coroutine[Any, Any, Response]] | None = None,
+    **options: Any,
 ) -> Response:
     """Return the origin's response. Without `fetcher` (a binding's fetch) no certificate is presented.
 
-    Raises FetchError when no response came, TypeError for what cannot be fetched.
+    `options` are those of Request: headers, body, method, redirect, cf.
+    Raises FetchError when no response came, TypeError or ValueError for what cannot be fetched.
     """
-    given = {"headers": headers, "body": body, "method": method, "redirect": redirect, "cf": cf}
-    options = {name: value for name, value in given.items() if value is not None}
     if fetcher is not None:
         return await fetcher(resource, **options)
     return await fetch_through("", resource, **options)
@@ -286,79 +234,73 @@ async def fetch(
 
 async def fetch_through(binding: str, resource: str | Request, **options: Any) -> Response:
     """Return the response to `resource` as fetched through `binding`, redirects followed hop by hop."""
-    request = Request(resource, **options) if options or not isinstance(resource, Request) else resource
-    check_url(request.url)
-    method, url = request._method, request.url
-    headers = [(name, value) for name, value in request.headers.items()]
-    data = await request.bytes()
-    if data and method in ("GET", "HEAD"):
-        raise TypeError(f"Request with a {method} or HEAD method cannot have a body.")
-    for hops in range(_MOST_REDIRECTS + 1):
-        hop = await ports.get().hop(binding, method, url, headers, data)
-        location = next((v for k, v in hop.headers if k.lower() == "location"), None)
-        if hop.status not in _REDIRECTS or location is None or request.redirect == "manual":
-            return Response._of_hop(hop, url, redirected=hops > 0)
-        if request.redirect == "error":
-            raise TypeError("Unexpected redirect: the request says redirect='error'.")
-        await hop.read()
-        before, url = url, urljoin(url, location)
-        method, data, headers = _next_hop(hop.status, method, data, headers, before, url)
-    raise TypeError(f"Too many redirects: more than {_MOST_REDIRECTS}.")
+    given = {name: value for name, value in options.items() if value is not None}
+    request = resource if isinstance(resource, Request) and not given else Request(resource, **given)
+    body = await request.bytes()
+    leg = Leg(binding, request._method, request.url, list(request.headers.items()), body)
+    arrival, url, redirected = await follow(leg, request.redirect)
+    bodiless = leg.method == "HEAD" or arrival.status in _NULL_BODY_STATUSES
+    if bodiless:
+        await arrival.discard()
+    return Response._of(arrival, url, redirected, bodiless)
 
 
-def _next_hop(
-    status: int, method: str, data: bytes, headers: Pairs, before: str, after: str
-) -> tuple[str, bytes, Pairs]:
-    """Return what a redirect leaves of the request (Fetch standard §4.4)."""
-    dropped: set[str] = set()
-    if (status in (301, 302) and method == "POST") or (status == 303 and method not in ("GET", "HEAD")):
-        method, data = "GET", b""
-        dropped |= {"content-type", "content-length", "content-encoding", "content-language"}
-    if urlsplit(before)[:2] != urlsplit(after)[:2]:
-        dropped |= {"authorization", "cookie"}
-    return method, data, [(name, value) for name, value in headers if name.lower() not in dropped]
+def to_headers(headers: AnyHeaders | None) -> HTTPMessage:
+    """Return headers as `http.client` has them; a name's values become one, except those of Set-Cookie.
 
-
-def check_url(url: str) -> None:
-    """Raise TypeError for a URL that is not absolute http or https."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise TypeError(f"Fetch API cannot load: {url!r} is no absolute http(s) URL.")
-
-
-def to_headers(
-    headers: Headers | HeaderMessage | Mapping[str, str] | Iterable[tuple[str, str]] | None,
-) -> HeaderMessage:
-    """Return headers as the message type that `http.client` uses. Raises ValueError for a line break in one."""
-    message = HeaderMessage()
-    pairs: Any = headers.items() if isinstance(headers, HeaderMessage | Mapping) else headers or ()
-    for name, value in pairs:
-        if {"\r", "\n", "\0"} & set(f"{name}{value}"):
-            raise ValueError(f"Header {str(name)!r} holds a line break.")
-        message[str(name)] = str(value)
+    Raises TypeError for what holds no pairs, ValueError for a name or value that cannot be sent.
+    """
+    message = HTTPMessage()
+    for name, value in _pairs(headers):
+        if not is_token(name):
+            raise ValueError(f"{name!r} is not a name that a header can have.")
+        before = None if name.lower() == "set-cookie" else message[name]
+        text = _checked_line(value, f"Header {name!r}")
+        if before is None:
+            message[name] = text
+        else:
+            message.replace_header(name, f"{before}, {text}")
     return message
 
 
-def to_body(body: Any) -> tuple[bytes, str]:
-    """Return a body's bytes and the media type it implies. Raises TypeError for what cannot be a body."""
-    match body:
-        case None:
-            return b"", ""
-        case str():
-            return body.encode(), "text/plain;charset=UTF-8"
-        case bytes() | bytearray() | memoryview():
-            return bytes(body), ""
-        case FormData():
-            return encode_multipart(body)
-        case Blob():
-            return body.content, body.content_type
-    raise TypeError(f"Unsupported type in Response: {type(body).__name__}")
+def _pairs(headers: AnyHeaders | None) -> list[tuple[str, str]]:
+    listed: Any = headers.items() if isinstance(headers, HTTPMessage | Mapping) else headers or ()
+    try:
+        return [(str(name), str(value)) for name, value in listed]
+    except (TypeError, ValueError):
+        raise TypeError("Headers are a dict, or a list of (name, value) pairs.") from None
+
+
+def _checked_line(value: str, what: str) -> str:
+    text = value.strip(" \t")
+    if any(sign in text for sign in "\r\n\0"):
+        raise ValueError(f"{what} holds a line break.")
+    if not text.isascii() and any(ord(sign) > 255 for sign in text):
+        raise ValueError(f"{what} holds a character beyond Latin-1: encode it, for instance with urllib.parse.quote.")
+    return text
+
+
+def _imply(message: HTTPMessage, media_type: str) -> None:
+    if media_type and "content-type" not in message:
+        message["content-type"] = media_type
+
+
+def _phrase(status: int) -> str:
+    with suppress(ValueError):
+        return HTTPStatus(status).phrase
+    return ""
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    if unknown := sorted(options.keys() - _WITHOUT_MEANING):
+        raise TypeError(f"Request has no option {unknown[0]!r}: method, headers, body, redirect, cf.")
 
 
 __all__ = [
     "Blob",
     "BodyUsedError",
     "FetchError",
+    "File",
     "FormData",
     "Headers",
     "HttpStatusError",

@@ -1,4 +1,4 @@
-"""A real JupyterLab in folders of its own, and one page of a real Chromium in it.
+"""A real JupyterLab (which serves Notebook 7 too) in folders of its own, and one page of a real Chromium in it.
 
 Nothing here knows what a test asserts. A page waits on what Lab says of itself (a command's promise, the
 kernel's status, an attribute of the page), never on time.
@@ -6,6 +6,7 @@ kernel's status, an attribute of the page), never on time.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -20,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from playwright.sync_api import BrowserContext, Locator, Page, Playwright, expect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+LABEXTENSION = REPOSITORY / "mtls_notebook" / "views" / "highlight"  # as it lies here, not as it was installed
 CHROMIUM = "chromium"
 START_TIMEOUT_S = 60
 
@@ -42,6 +43,7 @@ OPTIONS = (
     "--ip=127.0.0.1",
     "--ServerApp.port_retries=0",
     "--LabApp.expose_app_in_browser=True",
+    "--JupyterNotebookApp.expose_app_in_browser=True",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.news_url=",
     "--LabApp.extension_manager=readonly",
@@ -114,6 +116,12 @@ def browser(playwright: Playwright, folder: Path) -> Iterator[BrowserContext]:
         context.close()
 
 
+def is_of_notebook7(stack: str) -> bool:
+    """Return whether Notebook 7 itself threw: it does so while it opens, with no extension of ours there."""
+    first = next((line for line in stack.splitlines() if "://" in line), "")
+    return "/static/notebook/" in first
+
+
 class Notebook:
     """One page of Lab, showing one notebook at a time."""
 
@@ -122,6 +130,12 @@ class Notebook:
         self._lab = lab
         self._opened: tuple[str, ...] = ()
 
+    def open_saved(self, name: str, data: dict[str, Any]) -> None:
+        """Open a notebook that somebody else ran: one cell, its output `data`, and no trust in it."""
+        output = {"output_type": "display_data", "data": data, "metadata": {}}
+        self.write(name, [_cell("", output)])
+        self._show(name)
+
     def open(self, name: str, *sources: str) -> None:
         """Write a notebook of the code cells `sources`, open it, and wait for its kernel.
 
@@ -129,14 +143,26 @@ class Notebook:
         """
         if self._opened == (name, *sources):
             return
-        cells = [nbformat.v4.new_code_cell(source) for source in sources]
-        spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        written = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec})
-        nbformat.write(written, self._lab.root / name)
-        self.page.goto(self._lab.url(f"lab/tree/{name}", "reset&"))
+        self.write(name, [_cell(source) for source in sources])
+        self._show(name)
+        self._opened = (name, *sources)
+
+    def open_in_notebook7(self, name: str, *sources: str) -> None:
+        """Write a notebook of the code cells `sources` and open it in Notebook 7, a page without Lab around it."""
+        self.write(name, [_cell(source) for source in sources])
+        self._show(name, "notebooks")
+
+    def _show(self, name: str, app: str = "lab/tree") -> None:
+        self._opened = ()
+        self.page.goto(self._lab.url(f"{app}/{name}", "reset&"))
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.wait_for_idle()
-        self._opened = (name, *sources)
+
+    def write(self, name: str, cells: list[dict[str, Any]]) -> None:
+        """Write a notebook of `cells` where Lab finds it."""
+        spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        written = {"cells": cells, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 4}
+        (self._lab.root / name).write_text(json.dumps(written), "utf-8")
 
     def run_all(self) -> None:
         """Run every cell; all must pass."""
@@ -170,6 +196,17 @@ class Notebook:
         self.page.wait_for_selector(f"body[data-jp-theme-name='{name}']", state="attached")
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
+    @property
+    def root(self) -> Path:
+        """Return the folder that Lab serves."""
+        return self._lab.root
+
+    def save(self) -> str:
+        """Save the notebook, the state of its widgets with it, and return the text of the file."""
+        self.page.evaluate("window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')")
+        self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+        return (self.root / self._opened[0]).read_text("utf-8")
+
     def cells(self) -> int:
         """Return how many cells the notebook has."""
         return self.page.locator(".jp-Notebook .jp-Cell").count()
@@ -189,6 +226,11 @@ _EXECUTE = """async code => {
 }"""
 
 
+def _cell(source: str, *outputs: dict[str, Any]) -> dict[str, Any]:
+    cell = {"cell_type": "code", "source": source, "outputs": list(outputs)}
+    return {**cell, "metadata": {}, "execution_count": None}
+
+
 def _environment(folder: Path) -> dict[str, str]:
     """Return this process's environment with Lab's folders moved into `folder` and the repository importable."""
     moved: dict[str, Any] = {}
@@ -196,6 +238,7 @@ def _environment(folder: Path) -> dict[str, str]:
         moved[name] = str(folder / name.lower())
         Path(moved[name]).mkdir()
     _answer_no_news(Path(moved["JUPYTERLAB_SETTINGS_DIR"]))
+    shutil.copytree(LABEXTENSION, Path(moved["JUPYTER_DATA_DIR"]) / "labextensions" / "mtls-notebook")
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH", ""))))
     return {**os.environ, **moved, "PYTHONPATH": path}
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.browser.contrast import FAINT
 from tests.browser.lab import Notebook
 
 Show = Callable[[str], Locator]
@@ -136,32 +137,14 @@ def test_text_is_readable_in_every_theme(notebook: Notebook, show: Show, theme: 
     notebook.theme("JupyterLab Light")
 
 
-# Returns each visible text whose contrast with the ground under it is below 4.5:1 (WCAG 2.2 §1.4.3). Colours
-# are painted on a canvas, so that alpha, color-mix and named colours all come out as the browser shows them.
-FAINT = """root => {
-    const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
-    const paint = layers => {
-        canvas.globalCompositeOperation = 'source-over';
-        canvas.fillStyle = 'white';
-        canvas.fillRect(0, 0, 1, 1);
-        for (const colour of layers) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
-        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
-    };
-    const luminance = rgb => {
-        const [r, g, b] = rgb.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const faint = [];
-    const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
-        const node = texts.currentNode.parentElement;
-        if (!texts.currentNode.data.trim() || !node.checkVisibility()) continue;
-        const grounds = [];
-        for (let up = node; up; up = up.parentElement) grounds.unshift(getComputedStyle(up).backgroundColor);
-        const ground = luminance(paint(grounds));
-        const text = luminance(paint([...grounds, getComputedStyle(node).color]));
-        const ratio = (Math.max(ground, text) + 0.05) / (Math.min(ground, text) + 0.05);
-        if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${texts.currentNode.data}`);
-    }
-    return faint;
-}"""
+def test_a_cell_that_ends_with_a_handshake_shows_the_widget(notebook: Notebook) -> None:
+    notebook.open(
+        "value.ipynb",
+        "from mtls_notebook import views\nviews.register(get_ipython())",
+        "from tests.unit.views.replay import handshake\nhandshake('tls13')",
+    )
+    notebook.run_all()
+    view = notebook.view("Handshake with origin.example: server only")
+    expect(view.get_by_role("button", pressed=True)).to_have_accessible_name(
+        "ClientHello, client to server, in plain text, SNI origin.example · http/1.1, Client connects to server"
+    )

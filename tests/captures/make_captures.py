@@ -469,9 +469,7 @@ def save(name: str, how: str, recording: Recording) -> None:
         "name": name,
         "how": how,
         "client": ssl.OPENSSL_VERSION,
-        "server": subprocess.run(
-            ["openssl", "version"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
+        "server": subprocess.run(["openssl", "version"], capture_output=True, text=True, check=True).stdout.strip(),
         "messages": [
             {"sender": sender, "content_type": content_type, "hex": data.hex()}
             for sender, content_type, data in recording.messages

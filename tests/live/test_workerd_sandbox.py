@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mtls_notebook.errors import WorkerError, WorkerThrew
-from mtls_notebook.worker.workerd_process import Limits
+from mtls_notebook.worker.workerd_config import Limits
 from tests.live.plain_http import PlainFetcher, PlainOrigin
 from tests.live.workers import handler, running
 

@@ -8,7 +8,7 @@ import pytest
 
 from mtls_notebook.errors import NotAResponse, WorkerError, WorkerSyntaxError, WorkerThrew
 from mtls_notebook.worker.exchange import HttpRequest
-from mtls_notebook.worker.workerd_process import Limits
+from mtls_notebook.worker.workerd_config import Limits
 from tests.live.plain_http import DeadFetcher, PlainFetcher, PlainOrigin
 from tests.live.workers import handler, running
 
@@ -246,3 +246,29 @@ def test_many_requests_at_once_are_answered_side_by_side() -> None:
     with running(code) as worker:
         futures = [worker.program.submit(HttpRequest(url=f"https://w/{n}")) for n in range(100)]
         assert [future.result(20).text() for future in futures] == [f"/{n}" for n in range(100)]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+def test_an_answer_in_a_content_coding_arrives_plain(origin: PlainOrigin, coding: str) -> None:
+    code = handler(f"""if (request.url.endsWith("/origin")) return env.API.fetch("https://h/gzip");
+      return new Response("plain text", {{headers: {{"Content-Encoding": "{coding}"}}}})""")
+    with running(code, {"API": PlainFetcher(origin)}) as worker:
+        assert worker.fetch().text() == "plain text"
+        assert worker.fetch("/origin").text() == "plain text"
+        assert worker.fetch("/origin", method="HEAD").body == b""
+
+
+def test_a_small_answer_that_unpacks_to_too_much_is_given_up() -> None:
+    code = handler("return new Response('x'.repeat(5 << 20), {headers: {'Content-Encoding': 'gzip'}})")
+    limits = Limits(response_bytes=1 << 20)
+    with running(code, limits=limits) as worker, pytest.raises(WorkerThrew, match="longer than 1 MB"):
+        worker.fetch()
+
+
+def test_a_long_request_is_echoed_while_it_is_sent_and_may_be_left_unread() -> None:
+    code = handler("return new Response(request.url.endsWith('/echo') ? request.body : 'unread')")
+    body = bytes(range(256)) * 40_000
+    with running(code) as worker:
+        assert worker.fetch("/echo", method="POST", body=body).body == body
+        assert worker.fetch("/ignore", method="POST", body=body).body == b"unread"
+        assert worker.fetch("/ignore").body == b"unread"

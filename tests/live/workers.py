@@ -22,7 +22,7 @@ from mtls_notebook.worker.exchange import (
     WorkerSource,
 )
 from mtls_notebook.worker.javascript import JavaScriptProgram, start
-from mtls_notebook.worker.workerd_process import Limits
+from mtls_notebook.worker.workerd_config import Limits
 from tests.live.plain_http import DeadFetcher
 
 WAIT_S = 20.0

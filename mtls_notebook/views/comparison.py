@@ -1,0 +1,231 @@
+"""Two handshakes side by side: they share the rows, and what only one of them has stands alone.
+
+TLS beside mTLS of one origin, or both ends of one connection. Each side is also there whole, to step through.
+What may not live here: aligning them (`recorder.compare`), and how one handshake is told (`story`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..recorder.compare import Comparison, Pair
+from ..recorder.handshake import Arrow, Handshake
+from . import assets, figure, handshake, static
+from .story import badge, title
+from .text import milliseconds, size, visible
+
+SCRIPTS = (*handshake.SCRIPTS, "comparison.js")
+STYLES = (*handshake.STYLES, "comparison.css")
+
+# Of the limit, what is left for rows and names once the handshakes have their share.
+FRAME_BYTES = 6_000
+
+# Both outcomes, left and right → what to call the sides. Sides that say the same are called by their order.
+NAMES = {"mutual": "mTLS", "server-only": "TLS", "resumed": "resumed"}
+
+
+class ComparisonWidget(anywidget.AnyWidget):
+    """Shows two handshakes. `shown` is "left", "right" or "both", `selected` the selected row, -1 for none.
+
+    `other_end` is the same pair as the origin recorded it; with it, a second control changes ends.
+    """
+
+    _esm = assets.module(*SCRIPTS, render="renderComparison")
+    _css = assets.stylesheet(*STYLES)
+    state = traitlets.Dict().tag(sync=True)
+    shown = traitlets.Enum(("left", "right", "both"), "both").tag(sync=True)
+    end = traitlets.Int(0).tag(sync=True)
+    selected = traitlets.Int(-1).tag(sync=True)
+
+    def __init__(self, comparison: Comparison, other_end: Comparison | None = None) -> None:
+        super().__init__(state=state(comparison, other_end), selected=first_selected(comparison))
+        self._comparison = comparison
+
+    def _repr_mimebundle_(self, **_: object) -> static.Bundle:
+        return static.bundle(self.model_id, html(self._comparison), text(self._comparison))
+
+
+def view(comparison: Comparison) -> ComparisonWidget:
+    """Return the widget of `comparison`."""
+    return ComparisonWidget(comparison)
+
+
+def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[str, Any]:
+    """Return all that `comparison.js` draws, as plain JSON of at most 100 kB."""
+    ends = [comparison] if other_end is None else [comparison, other_end]
+    room = (handshake.STATE_LIMIT_BYTES - FRAME_BYTES * len(ends)) // (2 * len(ends))
+    return {
+        "label": f"Comparison of {names(comparison)[0]} and {names(comparison)[1]} with {title(comparison.left)}",
+        "ends": [_end(one, name, room) for one, name in zip(ends, ("client", "server"), strict=False)],
+    }
+
+
+def first_selected(comparison: Comparison) -> int:
+    """Return the row to open with: the first that only one side has, else the first; -1 without rows."""
+    alone = (number for number, pair in enumerate(comparison.pairs) if pair.only and _arrow_of(pair).message)
+    return next(alone, 0 if comparison.pairs else -1)
+
+
+def names(comparison: Comparison) -> tuple[str, str]:
+    """Return what to call the two sides."""
+    if comparison.same_connection:
+        return "client", "server"
+    found = tuple(NAMES.get(side.outcome, badge(side)["text"]) for side in (comparison.left, comparison.right))
+    return (found[0], found[1]) if found[0] != found[1] else (f"first ({found[0]})", f"second ({found[1]})")
+
+
+def line(comparison: Comparison) -> str:
+    """Return the comparison in one stable line."""
+    left, right = names(comparison)
+    return f"<Comparison {visible(comparison.left.host)}: {left}, {right}>"
+
+
+def text(comparison: Comparison) -> str:
+    """Return the comparison as plain text: one line for each row, the same in every equal run."""
+    left, right = names(comparison)
+    head = f"{visible(comparison.left.host)}: {left} and {right}, message by message"
+    return "\n".join([head, "", static.text_table(("", left, right, ""), _table(comparison))])
+
+
+def html(comparison: Comparison) -> str:
+    """Return the comparison as HTML that survives sanitising: a picture, and the table folded under it."""
+    left, right = names(comparison)
+    about = f"{left} and {right} with {visible(comparison.left.host)}, message by message"
+    drawn = figure.comparison(_end(comparison, "", 0))
+    table = static.html_table(("Direction", left, right, ""), _table(comparison))
+    return static.picture(drawn, about) + static.folded("As a table", table)
+
+
+def page_values(comparison: Comparison) -> dict[str, Any]:
+    """Return what a page of its own starts from."""
+    return {"state": state(comparison), "shown": "both", "end": 0, "selected": first_selected(comparison)}
+
+
+def _end(comparison: Comparison, name: str, room_bytes: int) -> dict[str, Any]:
+    """Return one comparison as plain data; `room_bytes` is how much each handshake may take, 0 for an outline."""
+    sides = (comparison.left, comparison.right)
+    drawn = [_side(side, called, room_bytes) for side, called in zip(sides, names(comparison), strict=True)]
+    return {
+        "name": name,
+        "same": comparison.same_connection,
+        "left": drawn[0],
+        "right": drawn[1],
+        "pairs": _pairs(comparison, drawn[0], drawn[1]),
+    }
+
+
+def _side(side: Handshake, name: str, room_bytes: int) -> dict[str, Any]:
+    proofs, records = handshake.carried(side)
+    told = handshake.state(side, None, proofs, records, room_bytes) if room_bytes else handshake.outline(side)
+    return told | {"name": name, "opened": handshake.first_selected(side)}
+
+
+def _pairs(comparison: Comparison, left: Mapping[str, Any], right: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows, each with its arrows by number (-1: none), and which of their fields differ."""
+    at = {"left": -1, "right": -1}
+    found = []
+    for pair in comparison.pairs:
+        row: dict[str, Any] = {"left": -1, "right": -1, "only": pair.only, "mtls_only": _arrow_of(pair).mtls_only}
+        for side in ("left", "right"):
+            if pair.only in ("", side):
+                at[side] += 1
+                row[side] = at[side]
+        found.append(row | _step_of(comparison, pair) | _differences(row, left, right) | {"words": _words(pair)})
+    return found
+
+
+def _step_of(comparison: Comparison, pair: Pair) -> dict[str, Any]:
+    """Return the step that a row belongs to, as its fuller side tells it."""
+    arrow, side = (pair.right, comparison.right) if pair.right is not None else (pair.left, comparison.left)
+    assert arrow is not None
+    step = side.steps[arrow.step]
+    return {"number": step.number, "step": visible(step.title)}
+
+
+def _arrow_of(pair: Pair) -> Arrow:
+    arrow = pair.right or pair.left
+    assert arrow is not None, "a pair has at least one side"
+    return arrow
+
+
+def _words(pair: Pair) -> str:
+    """Return how the two messages of a row relate, in words; it does not differ between equal runs."""
+    if pair.left is None or pair.right is None:
+        return "only here"
+    if pair.left.message is None:
+        return ""
+    return "the same bytes" if pair.is_same else "the same message, other bytes"
+
+
+def _differences(row: Mapping[str, Any], left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the numbers of the fields that differ, for each side."""
+    if row["only"]:
+        return {"left_differs": [], "right_differs": []}
+    trees = [_Tree(side, side["arrows"][row[name]]["anatomy"]) for side, name in ((left, "left"), (right, "right"))]
+    return {"left_differs": trees[0].unlike(trees[1]), "right_differs": trees[1].unlike(trees[0])}
+
+
+class _Tree:
+    """A drawn message's fields by their path, so that two messages can be held against each other."""
+
+    def __init__(self, side: Mapping[str, Any], anatomy: Mapping[str, Any] | None) -> None:
+        self._bytes = bytes.fromhex(anatomy["hex"]) if anatomy else b""
+        self._nodes: Sequence[Sequence[int]] = anatomy["fields"] if anatomy else ()
+        self._paths = self._numbered(side["words"])
+
+    def _numbered(self, words: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return each node's path; the second of two siblings of one name is "name 2" and so on."""
+        above: list[str] = []
+        seen: dict[tuple[str, ...], int] = {}
+        paths = []
+        for level, name, *_ in self._nodes:
+            path = (*above[: level - 1], words[name])
+            seen[path] = seen.get(path, 0) + 1
+            above[level - 1 :] = [f"{words[name]} {seen[path]}"]
+            paths.append(tuple(above))
+        return paths
+
+    def contents(self) -> dict[tuple[str, ...], bytes]:
+        """Return the bytes of each field by path."""
+        return {path: self._bytes[node[2] : node[3]] for path, node in zip(self._paths, self._nodes, strict=True)}
+
+    def unlike(self, other: _Tree) -> list[int]:
+        """Return the numbers of the fields that `other` lacks or has with other bytes."""
+        theirs = other.contents()
+        mine = self.contents()
+        return [number for number, path in enumerate(self._paths) if theirs.get(path) != mine[path]]
+
+
+_DIRECTIONS = {"client": "client → server", "server": "server → client"}
+
+
+def _table(comparison: Comparison) -> list[tuple[str, str, str, str]]:
+    return [
+        (_DIRECTIONS[_arrow_of(pair).sender], _cell(pair.left), _cell(pair.right), _relation(comparison, pair))
+        for pair in comparison.pairs
+    ]
+
+
+def _cell(arrow: Arrow | None) -> str:
+    return "" if arrow is None else visible(arrow.name)
+
+
+def _relation(comparison: Comparison, pair: Pair) -> str:
+    if pair.only:
+        left, right = names(comparison)
+        return f"only {left if pair.only == 'left' else right}"
+    return "same bytes" if pair.is_same else ""
+
+
+def facts(side: Handshake) -> str:
+    """Return a side's size and time, "" where neither is known."""
+    known = (size(side.wire_bytes) if side.wire_bytes else "", _time(side))
+    return " · ".join(filter(None, known))
+
+
+def _time(side: Handshake) -> str:
+    return milliseconds(side.timings.tls_ns) if side.timings.tls_ns else ""

@@ -1,0 +1,237 @@
+"""One invocation of a Python worker: its subrequests, from the loop to threads that block, and its background work.
+
+A subrequest belongs to the visit that made it. When the visit and its `waitUntil` work are over, answers that
+nobody read are let go of; when a task is cancelled, the connection it waits for is ended.
+What may not live here: the cell's code, and the loop's beginning and end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from ..errors import ConnectError
+from ..loop import in_thread
+from .exchange import Environment, Fetcher, Headers, Outgoing
+from .fetch import decoded
+from .hops import Arrival, FetchError, Leg, Pairs, Ports
+
+_AT_ONCE = 32  # blocking fetches of one visit: more only fight for the interpreter lock
+_DECODED = {"gzip", "x-gzip", "deflate", "identity"}
+_SHORT_BYTES = 64 * 1024  # a body of this length is read with its headers: a second thread would cost more
+_OPEN_AT_ONCE = 32  # answers whose body still waits on its connection: a binding has 64 of those
+
+T = TypeVar("T")
+Closer = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedOutgoing(Outgoing):
+    """A subrequest whose worker may lose interest: `on_abandon(close)` has `close` called then, from any thread."""
+
+    on_abandon: Callable[[Closer], None] = lambda _close: None
+
+
+class Line:
+    """The way from a waiting task to the thread that works for it: `cut` ends that work, now or once it begins."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_cut = False
+        self._closer: Closer | None = None
+
+    def on_abandon(self, closer: Closer) -> None:
+        """Have `closer` called at the cut; at once if that has been."""
+        with self._lock:
+            self._closer = closer
+            is_cut = self._is_cut
+        if is_cut:
+            closer()
+
+    def cut(self) -> None:
+        """End the work; nobody waits for it any more."""
+        with self._lock:
+            self._is_cut = True
+            closer = self._closer
+        if closer is not None:
+            closer()
+
+
+class Visit:
+    """One invocation under way, as `Ports` see it. `over` is told when nothing of it is left."""
+
+    def __init__(
+        self, environment: Environment, complain: Callable[[str], None], over: Callable[[Visit], None] = lambda _: None
+    ) -> None:
+        self.ports = Ports(self.hop, self.wait_until)
+        self._environment = environment
+        self._complain = complain
+        self._over = over
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._lines: set[Line] = set()
+        self._unread: set[Line] = set()
+        self._background: set[asyncio.Future[Any]] = set()
+        self._answered = False
+
+    async def hop(self, leg: Leg) -> Arrival:
+        """Return what came back. Raises FetchError, TypeError for a URL that is none after all."""
+        fetcher = self._environment.fetchers[leg.binding] if leg.binding else self._environment.fallback
+        line = Line()
+        outgoing = WatchedOutgoing(leg.method, leg.url, _with_encodings(leg.headers), leg.body, line.on_abandon)
+        async with self._slots:
+            self._lines.add(line)
+            try:
+                arrival = await _blocking(partial(self._sent, fetcher, outgoing, line), line)
+            except BaseException:
+                self._lines.discard(line)
+                raise
+        (self._lines.discard if arrival.held else self._unread.add)(line)
+        return arrival
+
+    def _sent(self, fetcher: Fetcher, outgoing: WatchedOutgoing, line: Line) -> _Arrival:
+        """Send, in a thread; read the body too where it is short, or where many wait to be read."""
+        answer = fetcher.send(outgoing)
+        line.on_abandon(partial(_end, answer))
+        arrival = _Arrival(answer, line, self._read)
+        if arrival.is_short or len(self._unread) >= _OPEN_AT_ONCE:
+            arrival.hold()
+        return arrival
+
+    def _read(self, line: Line) -> None:
+        self._lines.discard(line)
+        self._unread.discard(line)
+
+    def wait_until(self, work: Awaitable[Any]) -> None:
+        """Let `work` go on after the response. Raises TypeError for what cannot be awaited."""
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background_done)
+
+    def leave(self) -> None:
+        """The handler has answered, or failed: once its background work is over, nothing is left open."""
+        self._answered = True
+        if not self._background:
+            self.close()
+
+    def close(self) -> None:
+        """End every connection that still waits for somebody. Any thread may call, once the loop has stopped."""
+        for line in tuple(self._lines):
+            line.cut()
+            self._read(line)
+        self._over(self)
+
+    def _background_done(self, task: asyncio.Future[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._complain(f"waitUntil: {type(error).__name__}: {error}")
+        if self._answered:
+            self.leave()
+
+
+class _Arrival:
+    """An origin's answer on its way to the worker (see hops.Arrival)."""
+
+    def __init__(self, answer: Any, line: Line, over: Callable[[Line], None]) -> None:
+        self.status: int = answer.status
+        self.reason: str = answer.reason
+        self.headers: Pairs = _as_seen(answer.headers)
+        self.held = False
+        self._length = next((value for name, value in answer.headers if name.lower() == "content-length"), "")
+        self._chunks = decoded(answer)
+        self._line = line
+        self._over = over
+
+    @property
+    def is_short(self) -> bool:
+        """Return whether the body is known to be short."""
+        return self.status in (204, 304) or (self._length.isdigit() and int(self._length) <= _SHORT_BYTES)
+
+    def hold(self) -> None:
+        """Read the body now, in this thread; what goes wrong shows when the worker reads it."""
+        self.held = True
+        try:
+            self._chunks = iter((_gathered(self._chunks),))
+        except ConnectError as error:
+            self._chunks = _failing(error)
+
+    async def read(self) -> bytes:
+        """Return what is left of the body, held once. Raises FetchError."""
+        data = await self._in_thread(partial(_gathered, self._chunks))
+        self._over(self._line)
+        return data
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes. Raises FetchError."""
+        while (chunk := await self._in_thread(partial(next, self._chunks, None))) is not None:
+            yield chunk
+        self._over(self._line)
+
+    async def discard(self) -> None:
+        """Let go of a body that nobody wants."""
+        if not self.held:
+            self._over(self._line)
+            self._line.cut()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self.held:
+            with _as_the_worker_sees_it():
+                return work()
+        return await _blocking(work, self._line)
+
+
+def _end(answer: Any) -> None:
+    """End an answer's connection: whoever reads it fails at once, and whoever does not holds nothing up."""
+    getattr(answer, "abort", answer.close)()
+    threading.Thread(target=answer.close, name="goodbye", daemon=True).start()
+
+
+async def _blocking(work: Callable[[], T], line: Line) -> T:
+    with _as_the_worker_sees_it():
+        return await in_thread(work, line.cut)
+
+
+@contextlib.contextmanager
+def _as_the_worker_sees_it() -> Iterator[None]:
+    """A worker learns no more of a failure than in production; the cell shows the cause."""
+    try:
+        yield
+    except ConnectError as error:
+        if error.diagnosis is None:  # refused before anything was sent
+            raise TypeError(error.message) from error
+        raise FetchError("Network connection lost.") from error
+
+
+def _failing(error: ConnectError) -> Iterator[bytes]:
+    yield from ()
+    raise error
+
+
+def _gathered(chunks: Iterator[bytes]) -> bytes:
+    """Return all chunks as one: joining a list of them would hold the body twice."""
+    whole = io.BytesIO()
+    whole.writelines(chunks)
+    return whole.getvalue()
+
+
+def _with_encodings(headers: Pairs) -> Headers:
+    """Return the headers with an Accept-Encoding that we can undo."""
+    asked = ",".join(value for name, value in headers if name.lower() == "accept-encoding")
+    codings = {part.partition(";")[0].strip().lower() for part in asked.split(",") if part.strip()}
+    if codings and codings <= _DECODED:
+        return tuple(headers)
+    others = [(name, value) for name, value in headers if name.lower() != "accept-encoding"]
+    return (*others, ("Accept-Encoding", "gzip, deflate"))
+
+
+def _as_seen(headers: Headers) -> Pairs:
+    """Return the headers of the decoded body: where it was encoded, its length on the wire says nothing."""
+    codings = ",".join(value.lower() for name, value in headers if name.lower() == "content-encoding")
+    if not codings or not {part.strip() for part in codings.split(",")} <= _DECODED:
+        return list(headers)
+    return [(name, value) for name, value in headers if name.lower() not in ("content-encoding", "content-length")]

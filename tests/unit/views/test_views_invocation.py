@@ -1,0 +1,112 @@
+"""What the view of a run says."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from mtls_notebook.errors import WorkerThrew
+from mtls_notebook.views import invocation as view
+from mtls_notebook.worker.exchange import LogLine
+from tests.unit.views.material import DIAGNOSIS, HOSTILE, SHOWN, chain, run
+
+
+def test_the_state_is_plain_json() -> None:
+    state = view.state(run())
+    assert json.loads(json.dumps(state)) == state
+
+
+def test_a_subrequest_shows_binding_certificate_status_and_its_own_handshake() -> None:
+    first, again, refused = view.trace(run())
+    assert (first["binding"], first["status"]["text"], first["handshake"]) == ("MY_CERT", "200", 0)
+    assert first["certificate"]["fingerprint"].replace(":", "").lower() == chain()[0].fingerprint_sha256
+    assert first["certificate"]["name"] == "client, one + only"
+    assert (again["words"], again["handshake"]) == ("connection reused: no handshake", -1)
+    assert (refused["binding"], refused["certificate"], refused["handshake"]) == ("", None, 1)
+    assert refused["note"]["fix"] == DIAGNOSIS.fix
+
+
+def test_bars_lie_in_order_between_the_first_start_and_the_last_end() -> None:
+    bars = [row["bar"] for row in view.trace(run())]
+    assert bars == [[0.0, 37.5, 50.0], [50.0, 62.5, 75.0], [75.0, 100.0, 100.0]]
+
+
+def test_a_trace_that_took_no_time_still_has_bars() -> None:
+    (only,) = run().trace[:1]
+    still = replace(only, started_ns=5, headers_ns=5, ended_ns=5)
+    assert view.trace(run(trace=(still,)))[0]["bar"] == [0.0, 0.0, 0.0]
+
+
+def test_a_failed_subrequest_is_opened_at_once() -> None:
+    assert view.first_opened(run()) == 2
+    assert view.first_opened(run(trace=run().trace[:2])) == -1
+
+
+def test_a_handshake_does_not_repeat_the_diagnosis_of_its_subrequest() -> None:
+    mutual, refused = view.state(run())["handshakes"]
+    assert refused["note"] is None
+    undiagnosed = tuple(replace(sub, diagnosis=None) for sub in run().trace)
+    assert view.state(run(trace=undiagnosed))["handshakes"][1]["note"]["cause"].startswith("The server refused")
+    assert mutual["note"] is None
+
+
+def test_a_run_that_threw_shows_what_and_what_to_do() -> None:
+    state = view.state(run(response=None, error=WorkerThrew("boom " + HOSTILE, "look there")))
+    assert state["response"] is None
+    assert state["error"] == {"kind": "WorkerThrew", "message": "boom " + SHOWN, "hint": "look there"}
+    text = view.text(run(response=None, error=WorkerThrew("boom", "look there")))
+    assert text.startswith("WorkerThrew: boom\nlook there")
+
+
+def test_the_plain_text_tells_answer_log_subrequests_and_diagnosis() -> None:
+    text = view.text(run())
+    assert text.startswith('200 OK\n{\n  "path": "/",\n  "big": 12345678901234567890\n}')
+    assert "  log: asking" in text
+    lines = [re.sub(r"  +", " | ", line) for line in text.splitlines()]
+    assert "GET https://origin.example/ | MY_CERT | 200 | mutual · TLS 1.3" in lines
+    assert "GET https://origin.example/ | MY_CERT | 200 | connection reused: no handshake" in lines
+    assert "GET https://origin.example/ | (none) | failed | refused by server · TLS 1.3" in lines
+    assert f"What to do: {DIAGNOSIS.fix}" in lines
+
+
+def test_the_plain_text_does_not_depend_on_time_or_connection() -> None:
+    slower = run(
+        elapsed_ns=99,
+        trace=tuple(replace(sub, started_ns=sub.started_ns + 7, response_bytes=5) for sub in run().trace),
+    )
+    assert view.text(slower) == view.text(run())
+
+
+def test_html_holds_nothing_that_sanitising_strips() -> None:
+    page = view.html(run())
+    assert not re.search(r"<(script|style|svg|iframe|object)", page)
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+def test_hostile_headers_and_logs_are_shown_with_their_unseen_characters_named() -> None:
+    state = view.state(run())
+    assert state["response"]["headers"][1] == {"name": "x-evil", "value": SHOWN}
+    assert state["logs"][1] == {"level": "error", "text": SHOWN + "\nnext line"}
+
+
+def test_many_log_lines_are_cut_and_counted() -> None:
+    state = view.state(run(logs=tuple(LogLine("log", str(i), i) for i in range(700))))
+    assert (len(state["logs"]), state["hidden_logs"]) == (view.LOG_LINES_SHOWN, 200)
+
+
+def test_many_handshakes_are_cut_and_the_rows_beyond_open_none() -> None:
+    handshakes = tuple(replace(run().handshakes[0], connection=number) for number in range(12))
+    trace = tuple(replace(run().trace[0], connection=number) for number in range(12))
+    state = view.state(run(handshakes=handshakes, trace=trace))
+    assert len(state["handshakes"]) == view.HANDSHAKES_SHOWN
+    assert [row["handshake"] for row in state["trace"]] == [*range(8), -1, -1, -1, -1]
+
+
+def test_the_widget_carries_its_own_static_forms() -> None:
+    widget = view.view(run())
+    data, _ = widget._repr_mimebundle_()
+    assert data["text/plain"] == view.text(run())
+    assert data["text/html"] == view.html(run())
+    widget.close()
