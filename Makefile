@@ -5,6 +5,7 @@
 #   make test    lint, types, unit, live servers, browser, notebooks
 #   make lint    lint and types only
 #   make bench   the measurements
+#   make fuzz    a million mutated messages and certificates
 #   make clean   remove what make made
 #
 # Another interpreter: make PYTHON=python3.13 test
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test lint bench clean system install-test
+.PHONY: help demo lab test lint bench fuzz clean system install-test
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,6 +41,9 @@ lint: install-test
 
 bench: install-test
 	$(BIN)/python -m tests.bench
+
+fuzz: install-test
+	$(BIN)/python -m tests.fuzz
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -40,7 +40,7 @@ _LARGEST_FILE_BYTES = 1 << 20
 class Session:
     """One user's certificates, bindings, trust, lab and recording. Close it, or use it in `with`.
 
-    `keep` bounds how many connections stay recorded (about 20 kB each); `versions` are the lowest and
+    `keep` bounds how many connections stay recorded (about 17 kB each); `versions` are the lowest and
     the highest TLS version to offer.
     """
 

@@ -7,8 +7,10 @@ session, and with it httpx, cryptography and the rest, is imported when first ne
 from __future__ import annotations
 
 import atexit
+import difflib
 import getpass
 import json
+import keyword
 import os
 import re
 import sys
@@ -20,6 +22,7 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, 
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
+from traitlets import Int, observe
 
 from . import views
 from .errors import UsageError
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 class MtlsMagics(Magics):
     """Everything that `%load_ext mtls_notebook` adds."""
 
+    keep = Int(256, help="How many connections stay recorded (about 17 kB each).").tag(config=True)
+
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._variables: dict[str, Any] = shell.user_ns
@@ -46,8 +51,13 @@ class MtlsMagics(Magics):
         if self._session is None:
             from .api import Session  # noqa: PLC0415 - loading the extension must not pay for it
 
-            self._session = Session()
+            self._session = Session(keep=self.keep)
         return self._session
+
+    @observe("keep")
+    def _keep_changed(self, change: Any) -> None:
+        if self._session is not None:
+            self._session.recording.keep = change["new"]
 
     def close(self) -> None:
         """Stop what the session started and forget its keys."""
@@ -157,8 +167,6 @@ class MtlsMagics(Magics):
         invocation = made.fetch(request, timeout_s=options.timeout, show=_print_log)
         if options.name:
             self._keep(options.name, made.handle())
-        else:
-            made.close()
         self.session.last = invocation
         self._keep(options.output, invocation)
         display(invocation.response if options.no_trace else invocation)
@@ -190,11 +198,8 @@ class MtlsMagics(Magics):
     # -- the notebook's variables ----------------------------------------------------------
 
     def _keep(self, variable: str | None, value: object) -> None:
-        if variable is None:
-            return
-        if not variable.isidentifier():
-            raise UsageError(f"{variable!r} is no name for a variable.", "Use letters, digits and _.")
-        self._variables[variable] = value
+        if variable is not None:
+            self._variables[variable] = value
 
     def _variable(self, name: str) -> Any:
         if name not in self._variables:
@@ -241,15 +246,29 @@ def _arguments(magic: Any, line: str) -> Namespace:
             "Leave it out (a masked prompt asks), or name a variable with --password-env VAR.",
         )
     magic.parser.allow_abbrev = False
+    known = magic.parser._option_string_actions
+    for word in (word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)):
+        if word not in known:
+            close = difflib.get_close_matches(word, known, n=1)
+            raise UsageError(f"Unknown option {word}.", f"Did you mean {close[0]}? {where}" if close else where)
     try:
         options, unknown = magic.parser.parse_known_args(words)
     except IPythonUsageError as error:
         raise UsageError(_without_values(str(error)), where) from None
     if unknown:
-        named = ", ".join(word.partition("=")[0] for word in unknown if word.startswith("-"))
-        raise UsageError(f"Unknown option {named}." if named else "More words than expected.", where)
+        raise UsageError("More words than expected.", where)
     _refuse_unexpanded(words)
+    for variable in (
+        getattr(options, "output", None),
+        getattr(options, "name", None) if magic.__name__ == "worker" else None,
+    ):
+        _check_variable(variable)  # before anything is done
     return options  # type: ignore[no-any-return]
+
+
+def _check_variable(name: str | None) -> None:
+    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise UsageError(f"{name!r} is no name for a variable.", "Use letters, digits and _.")
 
 
 def _unquoted(word: str) -> str:

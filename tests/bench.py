@@ -10,11 +10,13 @@ import gc
 import os
 import re
 import resource
+import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ import httpx
 
 from mtls_notebook import Session
 from mtls_notebook.recorder.handshake import fold
+from mtls_notebook.recorder.proofs import prove
+from mtls_notebook.recorder.recording import Recording
+from mtls_notebook.recorder.tap import open_stream, watch
 from mtls_notebook.worker.exchange import Outgoing
 from tests.live.material import Pki, write_pki
 from tests.live.servers import Server, nginx, program
@@ -49,8 +54,6 @@ class Place:
 
     def client(self) -> httpx.Client:
         """Return a bare httpx.Client with the same certificate and trust."""
-        import ssl  # noqa: PLC0415 - only this needs it
-
         pair = self.pki.clients["good"]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(self.pki.ca)
@@ -149,6 +152,52 @@ def s_time(here: Place) -> float:
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / count
 
 
+def recording_costs(here: Place) -> None:
+    """One handshake on our own pump with everything recorded, and the same with nothing recorded."""
+    pair = here.pki.clients["good"]
+    contexts = []
+    for _ in range(2):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(here.pki.ca)
+        context.load_cert_chain(pair.cert, pair.key)
+        contexts.append(context)
+    plain, watched = contexts[0], watch(contexts[1])
+    nothing, everything = Recording(keep=0), Recording()
+
+    def shake(context: ssl.SSLContext, recording: Recording) -> None:
+        stream = open_stream(recording, HOST, here.server.port, timeout_s=5)
+        stream.start_tls(context, HOST, 5)
+        stream.close()
+
+    off, on = in_turns(lambda: shake(plain, nothing), lambda: shake(watched, everything), count=60)
+    line("a handshake, nothing recorded", f"{off * 1e3:.3f} ms", 1.0)
+    line("a handshake, everything recorded", f"{on * 1e3:.3f} ms", on / off, "goal ≤ 1.10×")
+
+
+def recorded_memory(here: Place) -> None:
+    """Memory of one recorded connection, and how many a session of 10,000 connections keeps."""
+    session = here.session
+    request = Outgoing("GET", here.url, (("Connection", "close"),))
+    fetcher = session.fetcher("MY_CERT")
+    for _ in range(10):
+        b"".join(fetcher.send(request))
+    session.recording = Recording(keep=256)
+    fetcher = session.fetcher("MY_CERT")
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(200):
+        b"".join(fetcher.send(request))
+    gc.collect()
+    each = (tracemalloc.get_traced_memory()[0] - before) / 200
+    tracemalloc.stop()
+    line("memory of one recorded connection", f"{each / 1e3:.1f} kB", None, "goal ≤ 100 kB")
+    kept = Recording(keep=256)
+    for _ in range(10_000):
+        kept.open()
+    line("connections kept after 10,000 (Session(keep=…))", f"{len(kept.connections())}")
+
+
 def folding(here: Place) -> None:
     """Decoding and folding one whole mTLS 1.3 handshake."""
     here.session.worker(PYTHON.format(url=here.url), name="fold").fetch("/")
@@ -156,6 +205,8 @@ def folding(here: Place) -> None:
     events = recording.events(recording.connections()[-1])
     seconds = statistics.median(seconds_each(lambda: fold(events), 50) for _ in range(ROUNDS))
     line("decode and fold a whole mTLS 1.3 handshake", f"{seconds * 1e3:.3f} ms", None, "goal ≤ 5 ms")
+    proving = statistics.median(seconds_each(lambda: prove(events), 50) for _ in range(ROUNDS))
+    line("recompute all its proofs", f"{proving * 1e3:.3f} ms")
 
 
 _LOAD = """
@@ -216,6 +267,8 @@ def main() -> None:
     with place() as here:
         warm_fetches(here)
         new_connections(here)
+        recording_costs(here)
+        recorded_memory(here)
         folding(here)
 
 

@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("worker",),
     ("api",),
     ("views",),
+    ("completion",),
     ("magics", "demo"),
     ("__init__", "__main__"),
 )

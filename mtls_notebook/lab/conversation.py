@@ -1,6 +1,6 @@
 """HTTP/1.1 on an established channel: h11's state machine between `Channel` and `routes`.
 
-It parses requests, hands them to a route, frames what the route yields, and keeps the connection
+It parses requests, hands them to a `Respond`, frames what that yields, and keeps the connection
 alive as long as both sides may. What the answers say is not decided here.
 """
 
@@ -13,25 +13,26 @@ import h11
 
 from ..recorder.events import Kind, Request
 from .channel import Channel
-from .context import ClientAuth
 from .recording import Recording
-from .routes import Answer, Asked, Client, answer
+from .routes import Answer, Asked, Client
 from .wire import ConnectionOver
 
-SERVER = ("server", "mtls-lab")
+Respond = Callable[[Asked], Answer]
+
+SERVER = ("server", "mtls-lab")  # an answer that names its own server keeps that
 BODILESS = frozenset({204, 304})
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
-def converse(channel: Channel, client: Client, client_auth: ClientAuth, recording: Recording) -> None:
-    """Answer requests on `channel` until one side ends the connection.
+def converse(channel: Channel, client: Client, respond: Respond, recording: Recording) -> None:
+    """Answer requests on `channel` with what `respond` says, until one side ends the connection.
 
     Raises: ConnectionOver when it breaks off.
     """
     talk = _Conversation(channel, recording)
     while (request := talk.next_request()) is not None:
         asked = _asked(request, talk.body(), client, channel.pause)
-        talk.reply(request, answer(asked, client_auth))
+        talk.reply(request, respond(asked))
         if not talk.next_cycle():
             return
 
@@ -129,5 +130,7 @@ class _Conversation:
 
 
 def _response(status: int, *headers: tuple[str, str]) -> h11.Response:
-    encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in (SERVER, *headers)]
+    named = any(name.lower() == "server" for name, _ in headers)
+    listed = headers if named else (SERVER, *headers)
+    encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in listed]
     return h11.Response(status_code=status, reason=REASONS.get(status, "Unknown"), headers=encoded)

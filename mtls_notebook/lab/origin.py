@@ -1,7 +1,8 @@
 """A live HTTPS origin on loopback, in threads of its own, so that a blocking cell cannot starve it.
 
 One thread accepts, one thread serves each connection. What the origin demands is in `context`,
-what it answers in `routes`; here is only the life of the listener and of its connections.
+what it answers in `routes`, unless whoever starts it answers (`respond`); here is only the life of
+the listener and of its connections.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NoReturn
 
 from OpenSSL import SSL
@@ -25,8 +27,9 @@ from .catalogue import OriginKind
 from .channel import Channel, TlsRefused
 from .client import client_of
 from .context import Demands, Observed
-from .conversation import converse
+from .conversation import Respond, converse
 from .recording import Bounds, Recording
+from .routes import answer
 from .wire import ConnectionOver, Wire
 
 LOOPBACK = "127.0.0.1"
@@ -56,11 +59,14 @@ class Limits:
 class Origin:
     """A running origin. `port` is its TCP port on 127.0.0.1; stop it with `stop()` or a with block."""
 
-    def __init__(self, name: str, kind: OriginKind, context: SSL.Context, limits: Limits) -> None:
+    def __init__(
+        self, name: str, kind: OriginKind, context: SSL.Context, limits: Limits, respond: Respond | None = None
+    ) -> None:
         self.name = name
         self.kind = kind
         self._context = context
         self._limits = limits
+        self._respond = respond or partial(answer, client_auth=kind.client_auth)
         self._recordings: deque[Recording] = deque(maxlen=limits.recordings)
         self._listener = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
         self._listener.setblocking(False)
@@ -82,16 +88,18 @@ class Origin:
         key_pem: bytes,
         accepts: tuple[Certificate, ...],
         limits: Limits | None = None,
+        respond: Respond | None = None,
     ) -> Origin:
         """Return an origin that already listens.
 
         Shape: `certificate_pem` is leaf first, `key_pem` its plaintext key; `accepts` are the CAs whose
-        clients are let in. Raises: LabError when no port can be had.
+        clients are let in; `respond` answers requests (None: the lab's routes), in any of the connections'
+        threads. Raises: LabError when no port can be had.
         """
         demands = Demands(kind.client_auth, kind.versions, accepts)
         context = tls_context.build(demands, certificate_pem, key_pem)
         try:
-            origin = cls(name, kind, context, limits or Limits())
+            origin = cls(name, kind, context, limits or Limits(), respond)
         except OSError as error:
             raise LabError(
                 f"The origin {name!r} cannot listen on {LOOPBACK}: {error.strerror}.",
@@ -202,7 +210,7 @@ class Origin:
         recording.add(Kind.TLS_DONE, agreed)
         try:
             client = client_of(channel.tls, observed, agreed)
-            converse(channel, client, self.kind.client_auth, recording)
+            converse(channel, client, self._respond, recording)
         finally:
             channel.finish()
             wire.linger(self._limits.linger_s)

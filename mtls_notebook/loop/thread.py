@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -238,18 +237,3 @@ def _fulfil(promise: Future[T], work: Callable[[], T]) -> None:
         promise.set_exception(error)
     else:
         promise.set_result(result)
-
-
-async def in_thread(work: Callable[[], T], abandon: Callable[[], None] = lambda: None) -> T:
-    """Return what blocking `work` returns, from a daemon thread of its own, in this context.
-
-    When the waiting task is cancelled, `abandon()` is called, which should make `work` end soon.
-    """
-    promise: Future[T] = Future()
-    context = contextvars.copy_context()
-    threading.Thread(target=_fulfil, args=(promise, partial(context.run, work)), name="blocking", daemon=True).start()
-    try:
-        return await asyncio.wrap_future(promise)
-    except asyncio.CancelledError:
-        abandon()
-        raise

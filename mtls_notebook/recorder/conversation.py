@@ -139,8 +139,9 @@ class Conversation:
 
     def _main(self) -> list[bytes]:
         """Return the handshake's own messages, ClientHello to the client's first Finished."""
-        finished = [index for index, raw in enumerate(self._said) if raw[0] == FINISHED]
-        return self._said[: finished[1] + 1]
+        finished = [index for index, raw in enumerate(self._said) if raw[:1] == bytes([FINISHED])]
+        end = finished[:2][-1] + 1 if finished else len(self._said)  # a damaged recording may lack one, or both
+        return self._said[:end]
 
 
 Step = Callable[[Conversation, Message | Undecoded, object], None]

@@ -84,7 +84,8 @@ def with_messages(events: Iterable[Event]) -> tuple[Event, ...]:
     """Return the events with those messages added that the wire holds and that nobody told yet.
 
     A message stands right after the wire bytes that completed it and has their time. What is there already
-    stays as it is, so doing this twice changes nothing.
+    stays as it is, so doing this twice changes nothing. Where a side refused in the middle of the other's
+    flight, the rest of that flight is added too: it crossed, though nobody processed it.
     """
     story = tuple(events)
     told = Counter(_identity(event.kind, event.data) for event in story if isinstance(event.data, Bytes))

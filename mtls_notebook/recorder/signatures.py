@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
@@ -22,6 +21,8 @@ from ..tls.names import SIGNATURE_SCHEMES
 from ..tls.reader import meaning_of
 
 DELEGATED_CREDENTIAL = 34
+EXPLICIT_VERSION = b"\xa0"
+"""The tag that opens a certificate's version, which one of version 1 leaves out. Source: RFC 5280 §4.1."""
 
 
 class Unverifiable(Exception):
@@ -29,8 +30,8 @@ class Unverifiable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of signature: the class its keys have, and the check that raises InvalidSignature."""
+class SignatureKind:
+    """One way to sign: the class its keys have, and the check that raises InvalidSignature."""
 
     name: str
     keys: type
@@ -42,13 +43,13 @@ def _pss(key: rsa.RSAPublicKey, signature: bytes, content: bytes, hash_: hashes.
     key.verify(signature, content, scheme, hash_)
 
 
-ECDSA = Kind("ECDSA", ec.EllipticCurvePublicKey, lambda k, s, c, h: k.verify(s, c, ec.ECDSA(h)))
-PKCS1 = Kind("RSA PKCS#1", rsa.RSAPublicKey, lambda k, s, c, h: k.verify(s, c, padding.PKCS1v15(), h))
-PSS = Kind("RSA-PSS", rsa.RSAPublicKey, _pss)
-ED25519 = Kind("Ed25519", ed25519.Ed25519PublicKey, lambda k, s, c, _: k.verify(s, c))
-ED448 = Kind("Ed448", ed448.Ed448PublicKey, lambda k, s, c, _: k.verify(s, c))
+ECDSA = SignatureKind("ECDSA", ec.EllipticCurvePublicKey, lambda k, s, c, h: k.verify(s, c, ec.ECDSA(h)))
+PKCS1 = SignatureKind("RSA PKCS#1", rsa.RSAPublicKey, lambda k, s, c, h: k.verify(s, c, padding.PKCS1v15(), h))
+PSS = SignatureKind("RSA-PSS", rsa.RSAPublicKey, _pss)
+ED25519 = SignatureKind("Ed25519", ed25519.Ed25519PublicKey, lambda k, s, c, _: k.verify(s, c))
+ED448 = SignatureKind("Ed448", ed448.Ed448PublicKey, lambda k, s, c, _: k.verify(s, c))
 
-SCHEMES: dict[int, tuple[Kind, hashes.HashAlgorithm | None]] = {
+SCHEMES: dict[int, tuple[SignatureKind, hashes.HashAlgorithm | None]] = {
     0x0201: (PKCS1, hashes.SHA1()),  # noqa: S303 - what an old TLS 1.2 peer signed is to be read, not trusted
     0x0203: (ECDSA, hashes.SHA1()),  # noqa: S303
     0x0301: (PKCS1, hashes.SHA224()),
@@ -104,9 +105,34 @@ def public_key(entry: CertificateEntry) -> PublicKey:
 
 def _key_of(der: bytes) -> PublicKey:
     try:
-        return x509.load_der_x509_certificate(der).public_key()
+        return load_der_public_key(subject_public_key_info(der))
     except ValueError:
         return load_der_public_key(der)
+
+
+def subject_public_key_info(certificate: bytes) -> bytes:
+    """Return the SubjectPublicKeyInfo (DER) of a DER certificate.
+
+    Only the way there is read: a proof must not hang on a field that has nothing to do with the key, nor warn of it.
+    Raises: ValueError. Source: RFC 5280 §4.1.
+    """
+    position, _ = _element(certificate, 0)
+    position, _ = _element(certificate, position)
+    skipped = 5 + (certificate[position : position + 1] == EXPLICIT_VERSION)
+    for _ in range(skipped):  # version, serialNumber, signature, issuer, validity, subject
+        _, position = _element(certificate, position)
+    return certificate[position : _element(certificate, position)[1]]
+
+
+def _element(der: bytes, position: int) -> tuple[int, int]:
+    """Return where the contents of the DER element at `position` begin and end. Raises: ValueError."""
+    head = der[position + 1 : position + 2]
+    more = head[0] & 0x7F if head and head[0] & 0x80 else 0
+    begin = position + 2 + more
+    end = begin + (int.from_bytes(der[position + 2 : begin], "big") if more else int.from_bytes(head, "big"))
+    if not head or end > len(der):
+        raise ValueError("the DER ends too early")
+    return begin, end
 
 
 def key_der(key: PublicKey) -> bytes:
@@ -128,6 +154,6 @@ def fits(scheme: int, key: PublicKey, signature: bytes, content: bytes) -> bool:
         kind.check(key, signature, content, hash_)
     except InvalidSignature:
         return False
-    except UnsupportedAlgorithm as error:
-        raise Unverifiable(f"This machine's cryptography does not do {scheme_name(scheme)}.") from error
+    except (UnsupportedAlgorithm, ValueError) as error:  # ValueError: the key is too small for the hash, or the like
+        raise Unverifiable(f"A signature of {scheme_name(scheme)} with this key cannot be checked here.") from error
     return True

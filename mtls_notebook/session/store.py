@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..errors import StoreFull, UnknownCertificate
+from ..errors import AmbiguousName, StoreFull, UnknownCertificate
 from ..pki.identity import Identity
 
 LIMIT = 1_000
@@ -72,6 +72,21 @@ class CertificateStore:
             return found
 
     get = resolve
+
+    def rename(self, ref: str, name: str | None) -> Stored:
+        """Return what is stored under `ref`, from now on called `name` (None: nameless).
+
+        Raises: UnknownCertificate; AmbiguousName when another certificate has that name.
+        """
+        with self._lock:
+            stored = self.resolve(ref)
+            other = self._named(name) if name else None
+            if other is not None and other.id != stored.id:
+                raise AmbiguousName(
+                    f"Another certificate is called {name!r} already.", "Choose another name, or delete that one."
+                )
+            self._by_id[stored.id] = renamed = replace(stored, name=name or None)
+            return renamed
 
     def delete(self, ref: str) -> Stored:
         """Return what was stored under `ref`, which is gone now.

@@ -1,6 +1,9 @@
 // The byte view: a message's fields as a tree beside its bytes, each field lit where it stands.
 // Draws what fields.py says; exports nothing (see assets.py).
 
+// Below this width a line of bytes holds 8, above it 16.
+const NARROW_PX = 344;
+
 // An explanation with where it comes from: { text, source, link }, null for none.
 function pageOf(glossary, number) {
   const [text, from] = glossary.prose[number] ?? [];
@@ -66,7 +69,7 @@ function hexDump(anatomy, onByte) {
     const at = event.target.dataset?.at;
     if (at !== undefined) onByte(Number(at), true);
   });
-  const observer = new ResizeObserver(([entry]) => fill(entry.contentRect.width < 320 ? 8 : 16));
+  const observer = new ResizeObserver(([entry]) => fill(entry.contentRect.width < NARROW_PX ? 8 : 16));
   fill(16);
   observer.observe(box);
   return { box, light, reveal, stop: () => observer.disconnect() };

@@ -1,7 +1,7 @@
 // Draws a certificate card's state (certificate.py decides what it says). Exports nothing (see assets.py).
 
 function drawCertificate(root, state) {
-  const bytes = byteView(state.anatomy, () => {});
+  const bytes = byteView(state.anatomy, state.glossary);
   root.replaceChildren(
     el(
       "header",

@@ -16,10 +16,12 @@ import traitlets
 from ..pki.certificate import Certificate, warnings
 from ..session.store import Stored
 from . import assets, static
+from .fields import Glossary, certificate_anatomy
 from .text import counted, grouped_hex, size, visible
 
 SOON = timedelta(days=30)
 BYTES_SHOWN = 8192
+FIELDS_SHOWN = 900
 
 # Usage → what it lets the certificate do, for people who do not know the RFC names.
 USAGES = {
@@ -61,6 +63,7 @@ def state(chain: Sequence[Certificate], stored: Stored | None = None, now: datet
     """Return all that `certificate.js` draws, as plain JSON; `chain` is leaf first, `now` aware UTC."""
     leaf = chain[0]
     moment = now or datetime.now(UTC)
+    glossary = Glossary()
     return {
         "label": f"Certificate {name(leaf)}",
         "name": name(leaf),
@@ -72,13 +75,8 @@ def state(chain: Sequence[Certificate], stored: Stored | None = None, now: datet
         "warnings": [visible(words) for words in warnings(leaf, moment)],
         "facts": [{"name": label, "value": value} for label, value in _facts(leaf, stored)],
         "copies": [{"name": label, "value": value} for label, value in _copies(leaf, stored)],
-        "anatomy": {
-            "hex": leaf.der[:BYTES_SHOWN].hex(),
-            "length": len(leaf.der),
-            "fields": [],
-            "hidden": 0,
-            "error": "",
-        },
+        "anatomy": certificate_anatomy(leaf.der, glossary, FIELDS_SHOWN, BYTES_SHOWN),
+        "glossary": glossary.state(),
         "size": size(len(leaf.der)),
     }
 

@@ -15,8 +15,8 @@ import traitlets
 from ..recorder.compare import Comparison, Pair
 from ..recorder.handshake import Arrow, Handshake
 from . import assets, figure, handshake, static
-from .story import badge, title
-from .text import milliseconds, size, visible
+from .story import badge, routed, step_state, title
+from .text import counted, visible
 
 SCRIPTS = (*handshake.SCRIPTS, "comparison.js")
 STYLES = (*handshake.STYLES, "comparison.css")
@@ -59,15 +59,20 @@ def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[s
     ends = [comparison] if other_end is None else [comparison, other_end]
     room = (handshake.STATE_LIMIT_BYTES - FRAME_BYTES * len(ends)) // (2 * len(ends))
     return {
-        "label": f"Comparison of {names(comparison)[0]} and {names(comparison)[1]} with {title(comparison.left)}",
+        "label": f"Comparison of {names(comparison)[0]} and {names(comparison)[1]} with {title(_named(comparison))}",
         "ends": [_end(one, name, room) for one, name in zip(ends, ("client", "server"), strict=False)],
     }
 
 
 def first_selected(comparison: Comparison) -> int:
-    """Return the row to open with: the first that only one side has, else the first; -1 without rows."""
-    alone = (number for number, pair in enumerate(comparison.pairs) if pair.only and _arrow_of(pair).message)
-    return next(alone, 0 if comparison.pairs else -1)
+    """Return the row to open with: a message that only mTLS has, one that stands alone first; -1 without rows."""
+    pairs = list(enumerate(comparison.pairs))
+    wanted = (
+        (number for number, pair in pairs if pair.only and _arrow_of(pair).mtls_only),
+        (number for number, pair in pairs if _arrow_of(pair).mtls_only),
+        (number for number, _ in pairs),
+    )
+    return next((found for numbers in wanted for found in numbers), -1)
 
 
 def names(comparison: Comparison) -> tuple[str, str]:
@@ -81,20 +86,20 @@ def names(comparison: Comparison) -> tuple[str, str]:
 def line(comparison: Comparison) -> str:
     """Return the comparison in one stable line."""
     left, right = names(comparison)
-    return f"<Comparison {visible(comparison.left.host)}: {left}, {right}>"
+    return f"<Comparison {visible(_named(comparison).host)}: {left}, {right}>"
 
 
 def text(comparison: Comparison) -> str:
     """Return the comparison as plain text: one line for each row, the same in every equal run."""
     left, right = names(comparison)
-    head = f"{visible(comparison.left.host)}: {left} and {right}, message by message"
+    head = f"{visible(_named(comparison).host)}: {left} and {right}, message by message"
     return "\n".join([head, "", static.text_table(("", left, right, ""), _table(comparison))])
 
 
 def html(comparison: Comparison) -> str:
     """Return the comparison as HTML that survives sanitising: a picture, and the table folded under it."""
     left, right = names(comparison)
-    about = f"{left} and {right} with {visible(comparison.left.host)}, message by message"
+    about = f"{left} and {right} with {visible(_named(comparison).host)}, message by message"
     drawn = figure.comparison(_end(comparison, "", 0))
     table = static.html_table(("Direction", left, right, ""), _table(comparison))
     return static.picture(drawn, about) + static.folded("As a table", table)
@@ -111,11 +116,28 @@ def _end(comparison: Comparison, name: str, room_bytes: int) -> dict[str, Any]:
     drawn = [_side(side, called, room_bytes) for side, called in zip(sides, names(comparison), strict=True)]
     return {
         "name": name,
-        "same": comparison.same_connection,
+        "title": title(_named(comparison)),
+        "via": "".join(routed(_named(comparison))),
+        "words": _relation_of_all(comparison),
         "left": drawn[0],
         "right": drawn[1],
         "pairs": _pairs(comparison, drawn[0], drawn[1]),
     }
+
+
+def _relation_of_all(comparison: Comparison) -> str:
+    """Return what the two have to do with each other, in words."""
+    if comparison.same_connection:
+        return "One connection, recorded at both ends: every message arrived as it was sent."
+    left, right = names(comparison)
+    alone = [sum(pair.only == side for pair in comparison.pairs) for side in ("left", "right")]
+    more = [f"{counted(n, 'message')} only in {name}" for n, name in zip(alone, (left, right), strict=True) if n]
+    return f"Two connections, message by message: {', '.join(more) or 'the same messages in both'}."
+
+
+def _named(comparison: Comparison) -> Handshake:
+    """Return the side that knows which host it is about: an origin's own recording does not."""
+    return comparison.left if comparison.left.host else comparison.right
 
 
 def _side(side: Handshake, name: str, room_bytes: int) -> dict[str, Any]:
@@ -127,23 +149,26 @@ def _side(side: Handshake, name: str, room_bytes: int) -> dict[str, Any]:
 def _pairs(comparison: Comparison, left: Mapping[str, Any], right: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows, each with its arrows by number (-1: none), and which of their fields differ."""
     at = {"left": -1, "right": -1}
-    found = []
+    found: list[dict[str, Any]] = []
     for pair in comparison.pairs:
         row: dict[str, Any] = {"left": -1, "right": -1, "only": pair.only, "mtls_only": _arrow_of(pair).mtls_only}
         for side in ("left", "right"):
             if pair.only in ("", side):
                 at[side] += 1
                 row[side] = at[side]
-        found.append(row | _step_of(comparison, pair) | _differences(row, left, right) | {"words": _words(pair)})
+        step = _step_of(comparison, pair)
+        named = not found or found[-1]["step"] != step
+        found.append(
+            row | _differences(row, left, right) | {"step": step, "named": named, "words": _words(comparison, pair)}
+        )
     return found
 
 
 def _step_of(comparison: Comparison, pair: Pair) -> dict[str, Any]:
-    """Return the step that a row belongs to, as its fuller side tells it."""
+    """Return the step that a row belongs to, as the right side tells it where it can."""
     arrow, side = (pair.right, comparison.right) if pair.right is not None else (pair.left, comparison.left)
-    assert arrow is not None
-    step = side.steps[arrow.step]
-    return {"number": step.number, "step": visible(step.title)}
+    assert arrow is not None, "a pair has at least one side"
+    return step_state(side.steps[arrow.step])
 
 
 def _arrow_of(pair: Pair) -> Arrow:
@@ -152,13 +177,17 @@ def _arrow_of(pair: Pair) -> Arrow:
     return arrow
 
 
-def _words(pair: Pair) -> str:
+def _words(comparison: Comparison, pair: Pair) -> str:
     """Return how the two messages of a row relate, in words; it does not differ between equal runs."""
-    if pair.left is None or pair.right is None:
-        return "only here"
-    if pair.left.message is None:
-        return ""
-    return "the same bytes" if pair.is_same else "the same message, other bytes"
+    if pair.only:
+        left, right = names(comparison)
+        here, there = (left, right) if pair.only == "left" else (right, left)
+        return f"Only in {here}: {there} has no such message."
+    if pair.left is None or pair.left.message is None:
+        return "The same step of both."
+    return (
+        "The same bytes on both sides." if pair.is_same else "The same message with other bytes: what differs is lit."
+    )
 
 
 def _differences(row: Mapping[str, Any], left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -219,13 +248,3 @@ def _relation(comparison: Comparison, pair: Pair) -> str:
         left, right = names(comparison)
         return f"only {left if pair.only == 'left' else right}"
     return "same bytes" if pair.is_same else ""
-
-
-def facts(side: Handshake) -> str:
-    """Return a side's size and time, "" where neither is known."""
-    known = (size(side.wire_bytes) if side.wire_bytes else "", _time(side))
-    return " · ".join(filter(None, known))
-
-
-def _time(side: Handshake) -> str:
-    return milliseconds(side.timings.tls_ns) if side.timings.tls_ns else ""

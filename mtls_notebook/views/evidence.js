@@ -36,8 +36,8 @@ function recordList(state, numbers) {
 }
 
 function recordBox(record) {
-  const crossed = recordColumn("On the wire", hexLines(record.hex, RECORD_HEADER_BYTES), record.hex.length / 2, record.length);
-  const opened = record.plain ? recordColumn("Opened", hexLines(record.plain, 0), record.plain.length / 2, record.plain_length) : null;
+  const crossed = record.hex && recordColumn("On the wire", hexLines(record.hex, RECORD_HEADER_BYTES), record.hex.length / 2, record.length);
+  const opened = record.plain && recordColumn("Opened", hexLines(record.plain, 0), record.plain.length / 2, record.plain_length);
   return el(
     "section",
     { class: "mtls-record", "aria-label": `Record: ${record.title}` },

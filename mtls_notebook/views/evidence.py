@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
-from ..recorder.events import Side
+from ..recorder.decrypt import WireRecord
+from ..recorder.decrypt import records as wire_records
+from ..recorder.events import Bytes, Event, Kind, Side
 from ..recorder.handshake import Handshake
 from ..recorder.key_schedule import Derived
 from ..recorder.proofs import Proof
@@ -44,23 +47,31 @@ HEAD_LIMIT_BYTES = 8192
 _CREDENTIAL = re.compile(r"authorization|cookie|token|secret|passw|api-?key|session", re.IGNORECASE)
 
 
-class Crossed(Protocol):
-    """One record as it crossed (`recorder.decrypt.WireRecord`); `raw` is all of it, header included."""
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """One record as it crossed: what was made of it, and all its bytes, header included."""
 
-    @property
-    def sender(self) -> Side: ...
-    @property
-    def content_type(self) -> int: ...
-    @property
-    def inner_type(self) -> int | None: ...
-    @property
-    def raw(self) -> bytes: ...
-    @property
-    def at_ns(self) -> int: ...
-    @property
-    def plaintext(self) -> bytes | None: ...
-    @property
-    def message_indices(self) -> tuple[int, ...]: ...
+    record: WireRecord
+    raw: bytes = field(repr=False)
+
+
+def crossed(events: Iterable[Event]) -> tuple[Crossed, ...]:
+    """Return every record that a connection's events kept, with its bytes. Source: RFC 8446 §5.1."""
+    story = tuple(events)
+    sent: dict[Side, bytearray] = {"client": bytearray(), "server": bytearray()}
+    for event in _tls_part(story):
+        if event.kind is Kind.WIRE and isinstance(event.data, Bytes):
+            sent[event.data.sender] += event.data.data
+    return tuple(
+        Crossed(one, bytes(sent[one.sender][one.offset : one.offset + RECORD_HEADER_BYTES + one.length]))
+        for one in wire_records(story)
+    )
+
+
+def _tls_part(story: Sequence[Event]) -> Sequence[Event]:
+    """Return the events from the start of TLS on: before STARTTLS nothing is a record."""
+    first = next((index for index, event in enumerate(story) if event.kind is Kind.TLS_STARTED), 0)
+    return story[first:]
 
 
 def checks(handshake: Handshake, proofs: Iterable[Proof]) -> dict[int, list[dict[str, Any]]]:
@@ -106,27 +117,28 @@ def records_state(records: Sequence[Crossed], max_bytes: int) -> list[dict[str, 
     return [_record(record, max_bytes) for record in records]
 
 
-def _record(record: Crossed, max_bytes: int) -> dict[str, Any]:
+def _record(one: Crossed, max_bytes: int) -> dict[str, Any]:
+    record, raw = one.record, one.raw
     is_sealed = record.inner_type == APPLICATION_DATA or record.plaintext is None
     plain = b"" if is_sealed or record.inner_type is None else record.plaintext or b""
     return {
         "title": _record_title(record),
-        "hex": record.raw[: RECORD_HEADER_BYTES + max_bytes].hex(),
-        "length": len(record.raw),
+        "hex": raw[: RECORD_HEADER_BYTES + max_bytes].hex() if max_bytes else "",
+        "length": RECORD_HEADER_BYTES + record.length,
         "plain": plain[:max_bytes].hex(),
         "plain_length": len(plain),
         "words": _record_words(record, is_sealed=is_sealed),
     }
 
 
-def _record_title(record: Crossed) -> str:
+def _record_title(record: WireRecord) -> str:
     outside = CONTENT_TYPES.get(record.content_type, f"type {record.content_type}")
     if record.inner_type is None or record.inner_type == record.content_type:
         return outside
     return f"{outside} outside, {CONTENT_TYPES.get(record.inner_type, f'type {record.inner_type}')} inside"
 
 
-def _record_words(record: Crossed, *, is_sealed: bool) -> str:
+def _record_words(record: WireRecord, *, is_sealed: bool) -> str:
     if record.plaintext is None:
         return "No key of this recording opens it."
     if record.inner_type is None:
@@ -136,7 +148,7 @@ def _record_words(record: Crossed, *, is_sealed: bool) -> str:
     return "Encrypted; opened here with the keys that this client had."
 
 
-def carriers(handshake: Handshake, records: Sequence[Crossed]) -> dict[int, list[int]]:
+def carriers(handshake: Handshake, records: Sequence[WireRecord]) -> dict[int, list[int]]:
     """Return which records carried each arrow: {arrow: [record…]}.
 
     Messages are matched within one sender, whose order is the same on the wire and in the recording; how the
@@ -155,7 +167,7 @@ def carriers(handshake: Handshake, records: Sequence[Crossed]) -> dict[int, list
     return found | _data_carriers(handshake, records)
 
 
-def _data_carriers(handshake: Handshake, records: Sequence[Crossed]) -> dict[int, list[int]]:
+def _data_carriers(handshake: Handshake, records: Sequence[WireRecord]) -> dict[int, list[int]]:
     """Return the first application data record of each sender for the arrow that stands for its HTTP."""
     found: dict[int, list[int]] = {}
     for number, arrow in enumerate(handshake.arrows):
@@ -165,11 +177,11 @@ def _data_carriers(handshake: Handshake, records: Sequence[Crossed]) -> dict[int
     return found
 
 
-def _is_data(record: Crossed) -> bool:
+def _is_data(record: WireRecord) -> bool:
     return record.inner_type == APPLICATION_DATA and bool(record.plaintext)
 
 
-def http_heads(handshake: Handshake, records: Sequence[Crossed]) -> dict[int, list[dict[str, str]]]:
+def http_heads(handshake: Handshake, records: Sequence[WireRecord]) -> dict[int, list[dict[str, str]]]:
     """Return the HTTP head inside each data arrow: {arrow: [{"name", "value"}…]}, the first line without a name.
 
     Credentials are named and left out. HTTP/2, and what no key opens, has no head here.

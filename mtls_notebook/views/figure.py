@@ -1,4 +1,5 @@
-"""The handshake as one still picture: an SVG made from the view's state, for readers without a kernel.
+"""A handshake, or two side by side, as one still picture: an SVG made from the view's state, for readers
+without a kernel.
 
 It carries its own colours and a white ground, because a picture cannot know the page's theme. Text is cut
 by count of characters since nothing here can measure it. What may not live here: what a handshake means.
@@ -16,6 +17,8 @@ WIDTH = 780
 ROW = 44
 HEAD = 61
 CLIENT_X, SERVER_X, TIME_X = 232, 700, 764
+PAIRS_WIDTH, PAIR_HEAD = 900, 78
+LANES = ((222, 542), (564, 884))
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 MONO = "ui-monospace, 'DejaVu Sans Mono', monospace"
 
@@ -35,12 +38,62 @@ def sequence(state: Drawn) -> str:
     height = top + ROW * len(state["rows"]) + 14
     parts = [_head(state, head), _ends(head + 21), _lifelines(top, height)]
     parts += [_row(state, row, top + ROW * i) for i, row in enumerate(state["rows"])]
+    return _sheet(WIDTH, height, "".join(parts))
+
+
+def comparison(end: Drawn) -> str:
+    """Return the SVG of two handshakes on shared rows (one end of `views.comparison.state`)."""
+    height = PAIR_HEAD + ROW * len(end["pairs"]) + 14
+    lanes = zip(("left", "right"), LANES, strict=True)
+    parts = [_lane_head(end[side], lane, height) for side, lane in lanes]
+    parts += [_pair(end, pair, PAIR_HEAD + ROW * i) for i, pair in enumerate(end["pairs"])]
+    return _sheet(PAIRS_WIDTH, height, "".join(parts))
+
+
+def _lane_head(side: Drawn, lane: tuple[int, int], height: int) -> str:
+    left, right = lane
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
-        f'viewBox="0 0 {WIDTH} {height}" font-family="{FONT}" font-size="12.5">'
-        f'<rect x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="8" fill="{GROUND}" stroke="{HAIRLINE}"/>'
-        + "".join(parts)
-        + "</svg>"
+        _text(left, 27, shortened(side["name"], 24), weight=600, size=14)
+        + _text(left, 45, shortened(" · ".join((side["badge"]["text"], *side["facts"])), 54), fill=MUTED, size=11.5)
+        + _text(left, 69, "Client", fill=STROKES["client"], weight=600)
+        + _text(right, 69, "Server", fill=STROKES["server"], weight=600, anchor="end")
+        + "".join(_lifeline(x, PAIR_HEAD - 4, height) for x in lane)
+    )
+
+
+def _pair(end: Drawn, pair: Drawn, y: float) -> str:
+    tint = f'<rect x="1" y="{y}" width="3" height="{ROW}" fill="{WARM}"/>' if pair["mtls_only"] else ""
+    step = _step(pair["step"], y) if pair["named"] else ""
+    arrows = [
+        (end[side]["arrows"][pair[side]], lane)
+        for side, lane in zip(("left", "right"), LANES, strict=True)
+        if pair[side] >= 0
+    ]
+    return tint + step + "".join(_lane_arrow(arrow, y, lane) for arrow, lane in arrows)
+
+
+def _lane_arrow(arrow: Drawn, y: float, lane: tuple[int, int]) -> str:
+    left, right = lane
+    from_client = arrow["sender"] == "client"
+    x, anchor = (left + 12, "start") if from_client else (right - 12, "end")
+    about = shortened(arrow["size"], 12)
+    name, size = escape(shortened(arrow["name"], 28)), f'<tspan fill="{MUTED}" font-size="11.5">{escape(about)}</tspan>'
+    inner = f"{name}  {size}" if from_client else f"{size}  {name}"
+    ink = _stroke(arrow) if arrow["alert"] else INK
+    warm = f'<rect x="{left + 2}" y="{y}" width="{right - left - 4}" height="{ROW}" fill="{WARM_TINT}"/>'
+    return (
+        (warm if arrow["mtls_only"] else "")
+        + f'<text x="{x}" y="{y + 24}" fill="{ink}" text-anchor="{anchor}" xml:space="preserve">{inner}</text>'
+        + _shaft(arrow, y, left, right)
+    )
+
+
+def _sheet(width: int, height: int, content: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="{FONT}" font-size="12.5">'
+        f'<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="8" fill="{GROUND}" stroke="{HAIRLINE}"/>'
+        f"{content}</svg>"
     )
 
 
@@ -68,10 +121,11 @@ def _ends(y: int) -> str:
 
 
 def _lifelines(top: int, height: int) -> str:
-    return "".join(
-        f'<line x1="{x}" x2="{x}" y1="{top - 4}" y2="{height - 14}" stroke="{LIFELINE}" stroke-width="2"/>'
-        for x in (CLIENT_X, SERVER_X)
-    )
+    return "".join(_lifeline(x, top - 4, height) for x in (CLIENT_X, SERVER_X))
+
+
+def _lifeline(x: int, top: int, height: int) -> str:
+    return f'<line x1="{x}" x2="{x}" y1="{top}" y2="{height - 14}" stroke="{LIFELINE}" stroke-width="2"/>'
 
 
 def _row(state: Drawn, row: Drawn, y: float) -> str:
@@ -104,16 +158,26 @@ def _step(step: Drawn, y: float) -> str:
 
 
 def _arrow(arrow: Drawn, y: float) -> str:
-    stroke = STROKES["alert" if arrow["alert"] else arrow["sender"]]
+    return (
+        _shaft(arrow, y, CLIENT_X, SERVER_X)
+        + _label(arrow, y + 24, _stroke(arrow) if arrow["alert"] else INK)
+        + _text(TIME_X, y + 24, arrow["time"], fill=MUTED, anchor="end", size=11.5, family=MONO)
+    )
+
+
+def _stroke(arrow: Drawn) -> str:
+    return STROKES["alert" if arrow["alert"] else arrow["sender"]]
+
+
+def _shaft(arrow: Drawn, y: float, client_x: float, server_x: float) -> str:
+    stroke = _stroke(arrow)
     dash = "" if arrow["encrypted"] else ' stroke-dasharray="5 3"'
-    start, tip, back = (CLIENT_X, SERVER_X, -1) if arrow["sender"] == "client" else (SERVER_X, CLIENT_X, 1)
+    start, tip, back = (client_x, server_x, -1) if arrow["sender"] == "client" else (server_x, client_x, 1)
     line = y + 33
     return (
         f'<line x1="{start - 8 * back}" x2="{tip + 10 * back}" y1="{line}" y2="{line}" stroke="{stroke}" '
         f'stroke-width="1.6"{dash}/>'
         f'<path d="M{tip + 3 * back} {line} l{9 * back} -4.5 v9 z" fill="{stroke}"/>'
-        + _label(arrow, y + 24, stroke if arrow["alert"] else INK)
-        + _text(TIME_X, y + 24, arrow["time"], fill=MUTED, anchor="end", size=11.5, family=MONO)
     )
 
 

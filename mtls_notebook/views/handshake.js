@@ -201,7 +201,8 @@ function showMessage(box, state, number) {
   box.append(...messageHead(state, arrow), ...proofs(arrow.checks));
   const views = [];
   let bytes = null;
-  if (arrow.anatomy) views.push(["Fields", () => (bytes = byteView(arrow.anatomy, state)).node]);
+  if (arrow.anatomy?.hex) views.push(["Fields", () => (bytes = byteView(arrow.anatomy, state)).node]);
+  else if (arrow.anatomy) box.append(el("p", { class: "mtls-muted" }, "Fields and bytes are kept in the kernel; they come when it is free."));
   if (arrow.head.length) views.push(["HTTP", () => httpHead(arrow.head)]);
   if (arrow.records.length) views.push(["Wire", () => recordList(state, arrow.records)]);
   if (views.length === 1) box.append(views[0][1]());

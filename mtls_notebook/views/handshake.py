@@ -17,7 +17,7 @@ import traitlets
 
 from ..diagnosis.doctor import Diagnosis
 from ..recorder.handshake import Arrow, Handshake
-from ..recorder.proofs import Proof
+from ..recorder.proofs import Proof, prove
 from ..tls import prose
 from ..tls.messages import Message
 from . import assets, evidence, figure, prediction, static
@@ -29,7 +29,7 @@ __all__ = ["HandshakeWidget", "badge", "first_selected", "html", "is_alert", "li
 
 STATE_LIMIT_BYTES = 100_000
 
-SCRIPTS = ("dom.js", "bytes.js", "evidence.js", "predict.js", "scrubber.js", "handshake.js")
+SCRIPTS = ("dom.js", "bytes.js", "tabs.js", "evidence.js", "predict.js", "scrubber.js", "handshake.js")
 STYLES = ("theme.css", "bytes.css", "handshake.css")
 
 
@@ -58,6 +58,8 @@ ALLOWANCES = (
 class HandshakeWidget(anywidget.AnyWidget):
     """Shows one handshake. `selected` is the number of the selected arrow, -1 for none, on both sides.
 
+    Proofs and records that are not given are computed from the handshake's events.
+
     With `predict`, every message of the server is asked for before it is shown; `guesses` holds
     [arrow, choice] for each answer.
     """
@@ -72,12 +74,13 @@ class HandshakeWidget(anywidget.AnyWidget):
         self,
         handshake: Handshake,
         diagnosis: Diagnosis | None = None,
-        proofs: Sequence[Proof] = (),
-        records: Sequence[evidence.Crossed] = (),
+        proofs: Sequence[Proof] | None = None,
+        records: Sequence[evidence.Crossed] | None = None,
         *,
         predict: bool = False,
     ) -> None:
-        drawn = _with_questions(state(handshake, diagnosis, proofs, records), handshake, predict=predict)
+        told = _told(handshake, diagnosis, proofs, records)
+        drawn = _with_questions(told, handshake, predict=predict)
         super().__init__(state=drawn, selected=-1 if predict else first_selected(handshake))
         self._handshake = handshake
 
@@ -90,13 +93,13 @@ class HandshakeWidget(anywidget.AnyWidget):
         self,
         handshake: Handshake,
         diagnosis: Diagnosis | None = None,
-        proofs: Sequence[Proof] = (),
-        records: Sequence[evidence.Crossed] = (),
+        proofs: Sequence[Proof] | None = None,
+        records: Sequence[evidence.Crossed] | None = None,
     ) -> None:
         """Show `handshake` from now on."""
         self._handshake = handshake
         with self.hold_sync():
-            self.state = state(handshake, diagnosis, proofs, records)
+            self.state = _told(handshake, diagnosis, proofs, records)
             self.selected = first_selected(handshake)
             self.guesses = []
 
@@ -105,13 +108,13 @@ class HandshakeWidget(anywidget.AnyWidget):
 
 
 def view(handshake: Handshake) -> HandshakeWidget:
-    """Return the widget of `handshake`, with the proofs and records that it carries."""
-    return HandshakeWidget(handshake, None, *carried(handshake))
+    """Return the widget of `handshake`, with all that its events prove."""
+    return HandshakeWidget(handshake)
 
 
 def carried(handshake: Handshake) -> tuple[Sequence[Proof], Sequence[evidence.Crossed]]:
-    """Return the proofs and the records that a session attached to `handshake`; () each without."""
-    return getattr(handshake, "proofs", ()), getattr(handshake, "records", ())
+    """Return the proofs and the wire records of a handshake, computed from its events; () each without events."""
+    return prove(handshake.events), evidence.crossed(handshake.events)
 
 
 def state(
@@ -165,6 +168,22 @@ def html(handshake: Handshake) -> str:
     return static.picture(figure.sequence(drawn), about) + failure + static.folded("As a table", table)
 
 
+def _told(
+    handshake: Handshake,
+    diagnosis: Diagnosis | None,
+    proofs: Sequence[Proof] | None,
+    records: Sequence[evidence.Crossed] | None,
+) -> dict[str, Any]:
+    """Return the state; what is not given is computed."""
+    computed = carried(handshake) if proofs is None or records is None else (proofs, records)
+    return state(
+        handshake,
+        diagnosis,
+        computed[0] if proofs is None else proofs,
+        computed[1] if records is None else records,
+    )
+
+
 def _with_questions(drawn: dict[str, Any], handshake: Handshake, *, predict: bool) -> dict[str, Any]:
     """Return the state with its questions; until they are answered the head gives nothing away."""
     if not predict:
@@ -183,10 +202,11 @@ def _evidence(
     handshake: Handshake, proofs: Sequence[Proof], records: Sequence[evidence.Crossed]
 ) -> dict[int, dict[str, Any]]:
     """Return what stands behind each arrow: {arrow: {"checks", "records", "head"}}, only where there is some."""
+    wire = [one.record for one in records]
     parts: dict[str, Mapping[int, Any]] = {
         "checks": evidence.checks(handshake, proofs),
-        "records": evidence.carriers(handshake, records),
-        "head": evidence.http_heads(handshake, records),
+        "records": evidence.carriers(handshake, wire),
+        "head": evidence.http_heads(handshake, wire),
     }
     behind: dict[int, dict[str, Any]] = {}
     for name, found in parts.items():

@@ -1,44 +1,50 @@
 """What one run of a worker came to: the response, its log lines, and each subrequest with its handshake.
 
 A failed subrequest stands first with its cause and what to do. What may not live here: running workers,
-diagnosis, and how a handshake is drawn (`views.handshake`).
+diagnosis, the waterfall's rows (`trace`), and how a handshake is drawn (`handshake`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import anywidget
 import traitlets
 
 from ..diagnosis.doctor import Diagnosis
-from ..errors import MtlsNotebookError, NotACertificate
-from ..pki.certificate import Certificate
-from ..recorder.handshake import Handshake
-from ..worker.exchange import HttpResponse, Invocation, Subrequest
+from ..errors import MtlsNotebookError
+from ..worker.exchange import HttpRequest, HttpResponse, Invocation, LogLine, WorkerSource
 from . import assets, handshake, static
 from .body import body, body_text
-from .certificate import name as certificate_name
-from .text import grouped_hex, milliseconds, shortened, size, visible
+from .text import milliseconds, visible
+from .trace import HANDSHAKES_SHOWN, HEAD, TONES, Trace, note
 
-HANDSHAKES_SHOWN = 8
+SCRIPTS = (*handshake.SCRIPTS, "json.js", "invocation.js")
+STYLES = (*handshake.STYLES, "invocation.css")
+
 LOG_LINES_SHOWN = 500
-
-# First digit of a status → its tone.
-TONES = {2: "proof", 1: "neutral", 3: "neutral", 4: "alert", 5: "alert"}
+LOG_TEXT_LIMIT = 4_000
 
 
 class InvocationWidget(anywidget.AnyWidget):
-    """Shows one run of a worker. `opened` is the number of the subrequest whose handshake is shown, -1 for none."""
+    """Shows one run of a worker. `opened` is the number of the subrequest whose handshake is shown, -1 for none.
 
-    _esm = assets.module("dom.js", "bytes.js", "handshake.js", "json.js", "invocation.js", render="renderInvocation")
-    _css = assets.stylesheet("theme.css", "bytes.css", "handshake.css", "invocation.css")
+    `state` holds every handshake in outline; `details` holds the opened one whole, by its number there.
+    Without an invocation it shows whatever `state` is given, a run that still goes on (`live`).
+    """
+
+    _esm = assets.module(*SCRIPTS, render="renderInvocation")
+    _css = assets.stylesheet(*STYLES)
     state = traitlets.Dict().tag(sync=True)
     opened = traitlets.Int(-1).tag(sync=True)
+    details = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, invocation: Invocation) -> None:
-        super().__init__(state=state(invocation), opened=first_opened(invocation))
-        self._invocation = invocation
+    def __init__(self, invocation: Invocation | None = None) -> None:
+        self._invocation: Invocation | None = None
+        super().__init__()
+        if invocation is not None:
+            self.show(invocation)
 
     def show(self, invocation: Invocation) -> None:
         """Show `invocation` from now on."""
@@ -46,8 +52,17 @@ class InvocationWidget(anywidget.AnyWidget):
         with self.hold_sync():
             self.state = state(invocation)
             self.opened = first_opened(invocation)
+            self.details = details(invocation, self.opened)
+
+    @traitlets.observe("opened")
+    def _send_details(self, change: dict[str, Any]) -> None:
+        found = details(self._invocation, change["new"]) if self._invocation is not None else {}
+        if found:
+            self.details = found
 
     def _repr_mimebundle_(self, **_: object) -> static.Bundle:
+        if self._invocation is None:
+            return static.bundle(self.model_id, "", "")
         return static.bundle(self.model_id, html(self._invocation), text(self._invocation))
 
 
@@ -57,33 +72,59 @@ def view(invocation: Invocation) -> InvocationWidget:
 
 
 def state(invocation: Invocation) -> dict[str, Any]:
-    """Return all that `invocation.js` draws, as plain JSON."""
-    request = invocation.request
-    return {
+    """Return all that `invocation.js` draws, as plain JSON; handshakes are in outline."""
+    shown = invocation.handshakes[:HANDSHAKES_SHOWN]
+    return head(invocation.source, invocation.request, invocation.elapsed_ns) | {
         "label": f"Worker {visible(invocation.source.name)}: {_outcome(invocation)}",
-        "request": visible(f"{request.method} {request.url}"),
-        "elapsed": milliseconds(invocation.elapsed_ns),
         "response": _response(invocation.response),
         "error": _error(invocation.error),
-        "logs": [
-            {"level": log.level, "text": visible(log.text, lines=True)} for log in invocation.logs[:LOG_LINES_SHOWN]
-        ],
+        "logs": log_lines(invocation.logs[:LOG_LINES_SHOWN]),
         "hidden_logs": max(0, len(invocation.logs) - LOG_LINES_SHOWN),
         "trace": trace(invocation),
-        "handshakes": [_handshake_state(invocation, shown) for shown in invocation.handshakes[:HANDSHAKES_SHOWN]],
+        "handshakes": [_told(invocation, number, handshake.outline(one)) for number, one in enumerate(shown)],
     }
+
+
+def head(source: WorkerSource, request: HttpRequest, elapsed_ns: int) -> dict[str, Any]:
+    """Return the state of a run of which only the request is known."""
+    return {
+        "label": f"Worker {visible(source.name)} is running",
+        "request": visible(f"{request.method} {request.url}"),
+        "elapsed": milliseconds(elapsed_ns),
+        "running": None,
+        "response": None,
+        "error": None,
+        "logs": [],
+        "hidden_logs": 0,
+        "trace": [],
+        "handshakes": [],
+    }
+
+
+def log_lines(logs: Sequence[LogLine], first: int = 0) -> list[dict[str, Any]]:
+    """Return log lines as plain data; `first` is the number of the first."""
+    return [
+        {"number": number, "level": log.level, "text": visible(log.text[:LOG_TEXT_LIMIT], lines=True)}
+        for number, log in enumerate(logs, first)
+    ]
+
+
+def details(invocation: Invocation, opened: int) -> dict[str, Any]:
+    """Return the whole handshake of subrequest `opened`, by its number in the state; {} when it shows none."""
+    if not 0 <= opened < len(invocation.trace):
+        return {}
+    number = _trace(invocation).shown(opened)
+    return {str(number): _detail(invocation, number)} if number >= 0 else {}
 
 
 def first_opened(invocation: Invocation) -> int:
     """Return the subrequest to open with: the first that failed and has a handshake to show; -1 for none."""
-    numbers = range(len(invocation.trace))
-    return next((i for i in numbers if _failed(invocation.trace[i]) and _shown(invocation, i) >= 0), -1)
+    return _trace(invocation).first_failed()
 
 
 def trace(invocation: Invocation) -> list[dict[str, Any]]:
-    """Return one row for each subrequest, its bar in percent of the whole trace."""
-    scale = _Scale(invocation.trace)
-    return [_trace_row(invocation, i, scale) for i in range(len(invocation.trace))]
+    """Return the rows of the waterfall, each bar in percent of the whole trace."""
+    return _trace(invocation).rows()
 
 
 def line(invocation: Invocation) -> str:
@@ -98,9 +139,8 @@ def text(invocation: Invocation) -> str:
         logs = (f"  {log.level}: {visible(log.text, lines=True)}" for log in invocation.logs[:LOG_LINES_SHOWN])
         parts.append("\n".join(["Log", *logs]))
     if invocation.trace:
-        parts.append("Subrequests\n" + static.text_table(_TRACE_HEAD, _trace_table(invocation)))
-    parts += [_diagnosis_text(sub.diagnosis) for sub in invocation.trace if sub.diagnosis]
-    return "\n\n".join(parts)
+        parts.append("Subrequests\n" + static.text_table(HEAD, _trace(invocation).table()))
+    return "\n\n".join([*parts, *_diagnoses(invocation)])
 
 
 def html(invocation: Invocation) -> str:
@@ -110,111 +150,36 @@ def html(invocation: Invocation) -> str:
         logs = [(log.level, visible(log.text, lines=True)) for log in invocation.logs[:LOG_LINES_SHOWN]]
         parts.append(static.html_table(("Log", ""), logs))
     if invocation.trace:
-        parts.append(static.html_table(_TRACE_HEAD, _trace_table(invocation)))
-    diagnoses = [_diagnosis_text(sub.diagnosis) for sub in invocation.trace if sub.diagnosis]
-    parts += [f"<pre>{static.escape(words)}</pre>" for words in diagnoses]
+        parts.append(static.html_table(HEAD, _trace(invocation).table()))
+    parts += [f"<pre>{static.escape(words)}</pre>" for words in _diagnoses(invocation)]
     for shown in invocation.handshakes[:HANDSHAKES_SHOWN]:
         parts.append(static.folded(f"Handshake with {handshake.title(shown)}", handshake.html(shown)))
     return "".join(parts)
 
 
-class _Scale:
-    """Where a moment stands between the first start and the last end of a trace, in percent."""
-
-    def __init__(self, subrequests: tuple[Subrequest, ...]) -> None:
-        self._start = min((sub.started_ns for sub in subrequests), default=0)
-        last = max((_end(sub) for sub in subrequests), default=0)
-        self._length = max(1, last - self._start)
-
-    def percent(self, at_ns: int) -> float:
-        """Return the place of `at_ns`, from 0 to 100."""
-        return round(100 * (at_ns - self._start) / self._length, 2)
+def page_values(invocation: Invocation) -> dict[str, Any]:
+    """Return what a page of its own starts from: every handshake that is shown is there whole."""
+    numbers = range(min(HANDSHAKES_SHOWN, len(invocation.handshakes)))
+    whole = {str(number): _detail(invocation, number) for number in numbers}
+    return {"state": state(invocation), "opened": first_opened(invocation), "details": whole}
 
 
-def _end(sub: Subrequest) -> int:
-    return next(at for at in (sub.ended_ns, sub.headers_ns, sub.started_ns) if at is not None)
+def _trace(invocation: Invocation) -> Trace:
+    return Trace(invocation.trace, invocation.handshakes)
 
 
-def _trace_row(invocation: Invocation, number: int, scale: _Scale) -> dict[str, Any]:
-    sub = invocation.trace[number]
-    waited_until = _end(sub) if sub.headers_ns is None else sub.headers_ns
-    return {
-        "title": visible(f"{sub.method} {sub.url}"),
-        "binding": visible(sub.binding),
-        "certificate": _certificate(invocation, sub),
-        "status": _status(sub),
-        "size": size(sub.response_bytes) if sub.response_bytes else "",
-        "time": milliseconds(_end(sub) - sub.started_ns),
-        "bar": [scale.percent(at) for at in (sub.started_ns, waited_until, _end(sub))],
-        "failed": _failed(sub),
-        "handshake": _shown(invocation, number),
-        "words": _handshake_words(invocation, sub),
-        "note": _note(sub.diagnosis),
-    }
+def _detail(invocation: Invocation, number: int) -> dict[str, Any]:
+    shown = invocation.handshakes[number]
+    proofs, records = handshake.carried(shown)
+    return _told(invocation, number, handshake.state(shown, None, proofs, records))
 
 
-def _failed(sub: Subrequest) -> bool:
-    return sub.status is None or sub.diagnosis is not None
-
-
-def _status(sub: Subrequest) -> dict[str, str]:
-    if sub.status is None:
-        return {"text": "failed" if sub.diagnosis else "no answer", "tone": "alert"}
-    return {"text": str(sub.status), "tone": TONES.get(sub.status // 100, "neutral")}
-
-
-def _handshake_of(invocation: Invocation, sub: Subrequest) -> Handshake | None:
-    return next((shown for shown in invocation.handshakes if shown.connection == sub.connection), None)
-
-
-def _shown(invocation: Invocation, number: int) -> int:
-    """Return the number of the subrequest's handshake among those shown, -1 without one of its own."""
-    sub = invocation.trace[number]
-    found = _handshake_of(invocation, sub)
-    if sub.reused or found is None:
-        return -1
-    index = invocation.handshakes.index(found)
-    return index if index < HANDSHAKES_SHOWN else -1
-
-
-def _handshake_words(invocation: Invocation, sub: Subrequest) -> str:
-    if sub.reused:
-        return "connection reused: no handshake"
-    found = _handshake_of(invocation, sub)
-    if found is None:
-        return "no handshake" if sub.connection is None else "no handshake was recorded"
-    return " · ".join(filter(None, (handshake.badge(found)["text"], visible(found.version))))
-
-
-def _certificate(invocation: Invocation, sub: Subrequest) -> dict[str, str] | None:
-    if not sub.fingerprint:
-        return None
-    found = _handshake_of(invocation, sub)
-    return {"name": _certificate_name(found), "fingerprint": grouped_hex(visible(sub.fingerprint))}
-
-
-def _certificate_name(found: Handshake | None) -> str:
-    """Return the name of the certificate that crossed, "" when none did or it cannot be read."""
-    if found is None or not found.client_chain:
-        return ""
-    try:
-        return certificate_name(Certificate.from_der(found.client_chain[0]))
-    except NotACertificate:
-        return ""
-
-
-def _handshake_state(invocation: Invocation, shown: Handshake) -> dict[str, Any]:
+def _told(invocation: Invocation, number: int, drawn: dict[str, Any]) -> dict[str, Any]:
     """Return a handshake's state; where its subrequest tells cause and fix, it does not tell them again."""
-    drawn = handshake.state(shown) | {"selected": handshake.first_selected(shown)}
+    shown = invocation.handshakes[number]
+    drawn = drawn | {"selected": handshake.first_selected(shown)}
     told = any(sub.diagnosis and sub.connection == shown.connection for sub in invocation.trace)
     return drawn | {"note": None} if told else drawn
-
-
-def _note(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
-    if diagnosis is None:
-        return None
-    evidence = [visible(fact) for fact in diagnosis.evidence]
-    return {"cause": visible(diagnosis.cause), "evidence": evidence, "fix": visible(diagnosis.fix)}
 
 
 def _response(response: HttpResponse | None) -> dict[str, Any] | None:
@@ -251,24 +216,13 @@ def _answer_text(invocation: Invocation) -> str:
     return f"{error['kind']}: {error['message']}\n{error['hint']}".rstrip() if error else "no response"
 
 
+def _diagnoses(invocation: Invocation) -> list[str]:
+    """Return each diagnosis once, in words; a thousand subrequests that fail alike are told once."""
+    return list(dict.fromkeys(_diagnosis_text(sub.diagnosis) for sub in invocation.trace if sub.diagnosis))
+
+
 def _diagnosis_text(diagnosis: Diagnosis) -> str:
-    note = _note(diagnosis) or {}
+    words = note(diagnosis) or {}
     return "\n".join(
-        [f"Why: {note['cause']}", *(f"  - {fact}" for fact in note["evidence"]), f"What to do: {note['fix']}"]
+        [f"Why: {words['cause']}", *(f"  - {fact}" for fact in words["evidence"]), f"What to do: {words['fix']}"]
     )
-
-
-_TRACE_HEAD = ("Request", "Binding", "Status", "Handshake")
-
-
-def _trace_table(invocation: Invocation) -> list[tuple[str, str, str, str]]:
-    """Return the subrequests as cells that do not differ between two equal runs."""
-    return [
-        (
-            shortened(visible(f"{sub.method} {sub.url}"), 72),
-            visible(sub.binding) or "(none)",
-            _status(sub)["text"],
-            _handshake_words(invocation, sub),
-        )
-        for sub in invocation.trace
-    ]

@@ -34,9 +34,7 @@ class Pageable:
 
 
 PAGES: Mapping[type, Pageable] = {
-    Handshake: Pageable(
-        handshake.SCRIPTS, handshake.STYLES, "renderHandshake", handshake.page_values, handshake.html
-    ),
+    Handshake: Pageable(handshake.SCRIPTS, handshake.STYLES, "renderHandshake", handshake.page_values, handshake.html),
     Invocation: Pageable(
         invocation.SCRIPTS, invocation.STYLES, "renderInvocation", invocation.page_values, invocation.html
     ),

@@ -26,10 +26,11 @@ function sorted(rows, { key, down }) {
   });
 }
 
+// Digests and IDs are searched from six digits on: "99" is in nearly all of them.
 function matches(row, words) {
-  const all = [row.name, row.subject, row.issuer, row.expires, row.verdict.text, row.key, row.fingerprint, row.id, ...row.bound];
-  const text = all.join(" ").toLowerCase();
-  return words.every((word) => text.includes(word));
+  const text = [row.name, row.subject, row.issuer, row.expires, row.verdict.text, row.key, ...row.bound].join(" ").toLowerCase();
+  const digits = [row.id, row.fingerprint, row.fingerprint.replaceAll(":", "")].join(" ").toLowerCase();
+  return words.every((word) => text.includes(word) || (word.length >= 6 && digits.includes(word)));
 }
 
 function cell(...children) {
@@ -218,12 +219,13 @@ function renderStore({ model, el: host }) {
     model.send({ kind: "refresh" });
   }
 
-  keepKeys(root);
   draw();
   host.append(root);
+  const unshield = shieldKeys(root);
   root.addEventListener("pointerenter", look);
   model.on("change:state", draw);
   return () => {
+    unshield();
     root.removeEventListener("pointerenter", look);
     model.off("change:state", draw);
   };

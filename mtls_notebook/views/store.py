@@ -33,8 +33,8 @@ Message = Mapping[str, Any]
 class StoreWidget(anywidget.AnyWidget):
     """Shows and changes a session's certificates; it follows what other cells do to them when it is looked at."""
 
-    _esm = assets.module("dom.js", "certificate.js", "store.js", render="renderStore")
-    _css = assets.stylesheet("theme.css", "controls.css", "store.css")
+    _esm = assets.module("dom.js", "keys.js", "certificate.js", "store.js", render="renderStore")
+    _css = assets.stylesheet("theme.css", "certificate.css", "controls.css", "store.css")
     state = traitlets.Dict().tag(sync=True)
 
     def __init__(self, session: Session) -> None:

@@ -163,11 +163,12 @@ function renderUpload({ model, el: host }) {
     else if (asking) root.querySelector(".mtls-choose").focus();
   }
 
-  keepKeys(root);
   draw(false);
   host.append(root);
+  const unshield = shieldKeys(root);
   model.on("change:state", draw);
   return () => {
+    unshield();
     stop();
     model.off("change:state", draw);
   };

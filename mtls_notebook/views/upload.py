@@ -41,7 +41,7 @@ class UploadZone(anywidget.AnyWidget):
     `name` is what to call the certificate, when there is one; the same name again replaces it.
     """
 
-    _esm = assets.module("dom.js", "bytes.js", "certificate.js", "upload.js", render="renderUpload")
+    _esm = assets.module("dom.js", "keys.js", "bytes.js", "certificate.js", "upload.js", render="renderUpload")
     _css = assets.stylesheet("theme.css", "bytes.css", "certificate.css", "controls.css", "upload.css")
     state = traitlets.Dict().tag(sync=True)
 

@@ -5,7 +5,7 @@ import { formatWithOptions, inspect } from "node:util";
 
 const LONGEST_LINE = 16_384; // characters; what is cut is said
 const MOST_TABLE_ROWS = 1_000;
-const OUR_FRAME = /\n *at [^\n]*\b(?:notebook-host|console-lines):\d+:\d+\)?( \{)?(?=\n|$)/g; // an error with fields ends " {"
+const OUR_FRAME = /\n *at [^\n]*\b(?:notebook-host|console-lines|service-worker):\d+:\d+\)?( \{)?(?=\n|$)/g; // an error with fields ends " {"
 
 const native = {};
 for (const level of ["log", "debug", "info", "warn", "error"]) native[level] = console[level].bind(console);
@@ -25,7 +25,7 @@ function indented(text) {
 
 /** Our own frames tell a reader nothing. */
 function withoutOurFrames(text) {
-  return text.includes("notebook-host:") ? text.replace(OUR_FRAME, "$1") : text;
+  return /\b(?:notebook-host|service-worker):/.test(text) ? text.replace(OUR_FRAME, "$1") : text;
 }
 
 function print(level, text) {
@@ -85,7 +85,7 @@ function timeEnd(label = "default") {
 function trace(...values) {
   const here = { stack: "" };
   Error.captureStackTrace(here, trace);
-  const frames = `${here.stack}`.split("\n").slice(1).filter((line) => !/\b(notebook-host|console-lines):\d/.test(line));
+  const frames = `${here.stack}`.split("\n").slice(1).filter((line) => !/\b(notebook-host|console-lines|service-worker):\d/.test(line));
   const title = values.length > 0 ? `Trace: ${formatWithOptions({}, ...values)}` : "Trace";
   print("error", [title, ...frames].join("\n"));
 }

@@ -30,12 +30,13 @@ class WorkerSource:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """The request a worker answers. `url` is absolute; header names keep their case."""
+    """The request a worker answers. `url` is absolute; header names keep their case; `cf` is JSON-like."""
 
     method: str = "GET"
     url: str = "https://worker.local/"
     headers: Headers = ()
     body: bytes = b""
+    cf: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _HANDLER = "export default { async fetch(request, env) { return new Response('he
 _POSITION = re.compile(r"\bcell:(\d+):(\d+)")
 _NOT_EXECUTED = {126, 127}  # POSIX sh: found but not executable, not found
 _COMPILE_POSITION = re.compile(r"  at cell:(\d+)(?::(\d+))?")
-_HOST_FRAME = re.compile(r"^.*\bnotebook-host:\d+:\d+\)?$\n?", re.MULTILINE)
+_HOST_FRAME = re.compile(r"^.*\b(?:notebook-host|service-worker):\d+:\d+\)?$\n?", re.MULTILINE)
 _ORIGIN = re.compile(r"\n  (?=at |imported from )")
 _UNCAUGHT = re.compile(r"jsg\.(?P<cause>\w+: .*)", re.DOTALL)
 _AT_START = re.compile(r"service main: (?:Uncaught )?(?P<words>.*)", re.DOTALL)
@@ -121,6 +121,13 @@ def _told_not_a_response(fault: dict[str, Any], _name: str) -> WorkerError:
     )
 
 
+def _told_not_responded(_fault: dict[str, Any], _name: str) -> WorkerError:
+    return NotAResponse(
+        "The fetch listener did not call event.respondWith",
+        "Call it before the listener returns: event.respondWith(answer(event.request))",
+    )
+
+
 def _told_body_used(_fault: dict[str, Any], _name: str) -> WorkerError:
     return NotAResponse(
         "fetch returned a Response whose body was already read",
@@ -141,6 +148,7 @@ _TOLD = {
     "threw": _told_threw,
     "threw-value": _told_threw_value,
     "not-a-response": _told_not_a_response,
+    "not-responded": _told_not_responded,
     "body-used": _told_body_used,
     "no-handler": _told_no_handler,
 }

@@ -29,7 +29,7 @@ from ..recorder.tap import Exchange, Route, current_exchange
 from ..session.bindings import Binding
 from ..tls.records import looks_like
 from .connections import Connections, Origin
-from .exchange import Headers, Outgoing, Subrequest
+from .exchange import Headers, Incoming, Outgoing, Subrequest
 from .http1 import BodyFailed, Garbled, Head, Http1, NoAnswer, Truncated
 from .journal import Journal
 
@@ -231,17 +231,25 @@ class Answer:
         self._run.abort()
 
 
-def decoded(answer: Answer) -> Iterator[bytes]:
-    """Yield the body with its Content-Encoding undone (gzip, deflate, and what httpx has codecs for)."""
+def decoded(answer: Incoming) -> Iterator[bytes]:
+    """Yield the body with its Content-Encoding undone (gzip, deflate, and what httpx has codecs for).
+
+    Raises ConnectError when it breaks off, or is not encoded as it says.
+    """
     if not any(name.lower() == "content-encoding" for name, _ in answer.headers):
         yield from answer
         return
     response = httpx.Response(answer.status, headers=list(answer.headers), stream=_Stream(answer))
-    yield from response.iter_bytes()
+    try:
+        yield from response.iter_bytes()
+    except httpx.DecodingError as error:
+        cause = "The body is not encoded as its Content-Encoding says."
+        fix = "Ask the origin's operator, or ask for it plain: Accept-Encoding: identity"
+        raise _with(ConnectError(cause, fix), Diagnosis(cause, (str(error),), fix)) from error
 
 
 class _Stream(httpx.SyncByteStream):
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Incoming) -> None:
         self._answer = answer
 
     def __iter__(self) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 // fail tell itself: a missing handler, a throw, an answer that is no Response, an error that comes late.
 // The environment passes through untouched, and a good Response too. No formatting of console lines may live here.
 import { reportLate } from "console-lines"; // first: the console must be whole before the cell's top level runs
+import { NOT_RESPONDED, dispatcher } from "service-worker"; // second: its globals too
 import * as cell from "cell";
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { inspect } from "node:util";
@@ -29,6 +30,8 @@ function isEntrypoint(exported) {
 
 /** The function that answers requests, or undefined. */
 function handlerOf(env, ctx) {
+  const dispatch = dispatcher(ctx);
+  if (dispatch !== undefined) return dispatch;
   const target = isEntrypoint(cell.default) ? new cell.default(ctx, env) : cell.default;
   if (typeof target?.fetch !== "function") return undefined;
   return (request) => target.fetch(request, env, ctx);
@@ -81,6 +84,7 @@ export default {
       const handler = handlerOf(env, ctx);
       if (handler === undefined) return noHandler();
       const answer = await handler(request);
+      if (answer === NOT_RESPONDED) return fault("not-responded", {});
       if (!(answer instanceof Response)) return fault("not-a-response", { message: brief(answer) });
       if (answer.bodyUsed) return fault("body-used", {});
       return withoutBrotli(answer);

@@ -9,6 +9,7 @@ What may not live here: TLS, certificates, and how a fetch is made.
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import shutil
 import sys
@@ -27,8 +28,9 @@ from . import workerd
 from .bridge import GLOBAL, Bridge
 from .exchange import Environment, HttpRequest, HttpResponse, LogLine, WorkerSource
 from .faults import FAULT_HEADER, ended, gave_up, told, uncaught
+from .syntax import shape
 from .wire import BrokenOff, Wire
-from .workerd_config import Limits, Plan
+from .workerd_config import Limits, Module, Plan
 from .workerd_process import WorkerdProcess
 
 _SHORT_PATH = 60  # a unix socket's path holds some 100 bytes, and macOS has long temporary folders
@@ -249,10 +251,16 @@ def _settle(future: Future[HttpResponse], work: Callable[[], HttpResponse]) -> N
 
 
 def _plan(source: WorkerSource, environment: Environment, addresses: Mapping[str, str], token: str) -> Plan:
+    kind = shape(source.code)
+    # workerd's CommonJS modules are sloppy as scripts are, but keep their types: a TypeScript cell is strict.
+    is_script = kind == "service-worker" and source.language == "js"
     return Plan(
-        code=source.code,
-        host=_module("host.js").replace("@TOKEN@", token),
-        console=_module("console.js"),
+        modules=(
+            Module("notebook-host", _text("host.js").replace("@TOKEN@", token)),
+            Module("console-lines", _text("console.js")),
+            Module("service-worker", _text("events.js").replace("@SERVICE_WORKER@", json.dumps(kind != "module"))),
+            Module("cell", source.code, "commonJsModule" if is_script else "esModule"),
+        ),
         typescript=source.language == "ts",
         bindings={name: addresses[name] for name in environment.fetchers},
         outbound=addresses[GLOBAL],
@@ -261,7 +269,7 @@ def _plan(source: WorkerSource, environment: Environment, addresses: Mapping[str
 
 
 @cache
-def _module(name: str) -> str:
+def _text(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 

@@ -12,30 +12,21 @@ import contextlib
 import io
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import ConnectError
 from ..loop import in_thread
-from .exchange import Environment, Fetcher, Headers, Outgoing
+from .exchange import Closer, Environment, Fetcher, Headers, Outgoing
 from .fetch import decoded
 from .hops import Arrival, FetchError, Leg, Pairs, Ports
 
 _AT_ONCE = 32  # blocking fetches of one visit: more only fight for the interpreter lock
 _DECODED = {"gzip", "x-gzip", "deflate", "identity"}
 _SHORT_BYTES = 64 * 1024  # a body of this length is read with its headers: a second thread would cost more
-_OPEN_AT_ONCE = 32  # answers whose body still waits on its connection: a binding has 64 of those
+_OPEN_AT_ONCE = 32  # answers whose body waits to be read: each holds a connection, so further ones are read at once
 
 T = TypeVar("T")
-Closer = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedOutgoing(Outgoing):
-    """A subrequest whose worker may lose interest: `on_abandon(close)` has `close` called then, from any thread."""
-
-    on_abandon: Callable[[Closer], None] = lambda _close: None
 
 
 class Line:
@@ -83,7 +74,7 @@ class Visit:
         """Return what came back. Raises FetchError, TypeError for a URL that is none after all."""
         fetcher = self._environment.fetchers[leg.binding] if leg.binding else self._environment.fallback
         line = Line()
-        outgoing = WatchedOutgoing(leg.method, leg.url, _with_encodings(leg.headers), leg.body, line.on_abandon)
+        outgoing = Outgoing(leg.method, leg.url, _with_encodings(leg.headers), leg.body, line.on_abandon)
         async with self._slots:
             self._lines.add(line)
             try:
@@ -91,14 +82,17 @@ class Visit:
             except BaseException:
                 self._lines.discard(line)
                 raise
-        (self._lines.discard if arrival.held else self._unread.add)(line)
+        if arrival.held:
+            self._lines.discard(line)
+        else:
+            self._unread.add(line)
         return arrival
 
-    def _sent(self, fetcher: Fetcher, outgoing: WatchedOutgoing, line: Line) -> _Arrival:
+    def _sent(self, fetcher: Fetcher, outgoing: Outgoing, line: Line) -> _Arrival:
         """Send, in a thread; read the body too where it is short, or where many wait to be read."""
         answer = fetcher.send(outgoing)
-        line.on_abandon(partial(_end, answer))
         arrival = _Arrival(answer, line, self._read)
+        line.on_abandon(arrival.end)
         if arrival.is_short or len(self._unread) >= _OPEN_AT_ONCE:
             arrival.hold()
         return arrival
@@ -143,7 +137,9 @@ class _Arrival:
         self.headers: Pairs = _as_seen(answer.headers)
         self.held = False
         self._length = next((value for name, value in answer.headers if name.lower() == "content-length"), "")
+        self._answer = answer
         self._chunks = decoded(answer)
+        self._turn = threading.Lock()  # an answer is read and closed by one thread at a time
         self._line = line
         self._over = over
 
@@ -156,19 +152,19 @@ class _Arrival:
         """Read the body now, in this thread; what goes wrong shows when the worker reads it."""
         self.held = True
         try:
-            self._chunks = iter((_gathered(self._chunks),))
+            self._chunks = iter((self._gathered(),))
         except ConnectError as error:
             self._chunks = _failing(error)
 
     async def read(self) -> bytes:
         """Return what is left of the body, held once. Raises FetchError."""
-        data = await self._in_thread(partial(_gathered, self._chunks))
+        data = await self._in_thread(self._gathered)
         self._over(self._line)
         return data
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes. Raises FetchError."""
-        while (chunk := await self._in_thread(partial(next, self._chunks, None))) is not None:
+        while (chunk := await self._in_thread(self._next)) is not None:
             yield chunk
         self._over(self._line)
 
@@ -178,17 +174,31 @@ class _Arrival:
             self._over(self._line)
             self._line.cut()
 
+    def end(self) -> None:
+        """End the connection: whoever reads the body fails at once, and nobody has to come and close it."""
+        getattr(self._answer, "abort", self._answer.close)()
+        threading.Thread(target=self._close, name="goodbye", daemon=True).start()
+
+    def _close(self) -> None:
+        with self._turn:
+            self._answer.close()
+
+    def _gathered(self) -> bytes:
+        """Return all that is left as one: joining a list of chunks would hold the body twice."""
+        whole = io.BytesIO()
+        with self._turn:
+            whole.writelines(self._chunks)
+        return whole.getvalue()
+
+    def _next(self) -> bytes | None:
+        with self._turn:
+            return next(self._chunks, None)
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self.held:
             with _as_the_worker_sees_it():
                 return work()
         return await _blocking(work, self._line)
-
-
-def _end(answer: Any) -> None:
-    """End an answer's connection: whoever reads it fails at once, and whoever does not holds nothing up."""
-    getattr(answer, "abort", answer.close)()
-    threading.Thread(target=answer.close, name="goodbye", daemon=True).start()
 
 
 async def _blocking(work: Callable[[], T], line: Line) -> T:
@@ -210,13 +220,6 @@ def _as_the_worker_sees_it() -> Iterator[None]:
 def _failing(error: ConnectError) -> Iterator[bytes]:
     yield from ()
     raise error
-
-
-def _gathered(chunks: Iterator[bytes]) -> bytes:
-    """Return all chunks as one: joining a list of them would hold the body twice."""
-    whole = io.BytesIO()
-    whole.writelines(chunks)
-    return whole.getvalue()
 
 
 def _with_encodings(headers: Pairs) -> Headers:

@@ -12,7 +12,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import overload
 
-from ..diagnosis.doctor import Diagnosis
 from ..errors import WorkerError, WorkerStopped, WorkerThrew, WorkerTimeout
 from ..loop import Interrupted, wait
 from ..recorder.handshake import Handshake, fold
@@ -24,6 +23,7 @@ from .journal import Entry, Journal, Mark
 from .source import parse_request, undeclared
 
 _SETTLE_S = 0.02
+_LOST = "Network connection lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +140,10 @@ class Worker:
     def _told_by_its_cause(self, error: WorkerThrew, trace: tuple[Subrequest, ...]) -> WorkerThrew:
         """Return the error with the cause of the subrequest that failed, or the name that env lacks."""
         failed = [one.diagnosis for one in trace if one.diagnosis and one.status is None]
-        if failed:
-            diagnosis = failed[-1]
-            assert isinstance(diagnosis, Diagnosis)
-            return _retold(error, diagnosis.cause, diagnosis.fix)
+        # A worker may survive a failed fetch and throw something else. In JavaScript only workerd's own words
+        # tell the two apart; a Python worker's error carries its cause already.
+        if failed and self.source.language != "python" and _LOST in error.message:
+            return _retold(error, failed[-1].cause, failed[-1].fix)
         declared = {*self._environment.fetchers, *self._environment.variables}
         if missing := undeclared(self.source, declared):
             there = ", ".join(sorted(declared)) or "nothing"

@@ -7,6 +7,7 @@ what a worker's answer means.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -24,7 +25,8 @@ _READ_BYTES = 1 << 16
 _AT_ONCE_BYTES = 1 << 16  # a socket's buffer takes that much without a reader
 _FRESH_S = 3.0  # workerd closes a connection that was idle for five seconds
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
-_OURS = HOP_BY_HOP | {"host", "content-length"}
+_CF = "cf-blob"  # workerd makes `request.cf` of this header (`cfBlobHeader` in workerd_config)
+_OURS = HOP_BY_HOP | {"host", "content-length", _CF}
 
 
 class BrokenOff(Exception):
@@ -85,6 +87,8 @@ class Wire:
         url = quote(request.url, safe=_URL_CHARACTERS)
         headers = [("Host", urlsplit(url).netloc.rpartition("@")[2])]
         headers += [(name, value) for name, value in request.headers if name.lower() not in _OURS]
+        if request.cf:
+            headers.append((_CF, json.dumps(request.cf)))
         if request.body or request.method in ("POST", "PUT", "PATCH"):
             headers.append(("Content-Length", str(len(request.body))))
         try:

@@ -7,13 +7,12 @@ leads. What may not live here: processes and sockets.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from .workerd import COMPATIBILITY_DATE
-
-_MODULES = (("notebook-host", "host.js"), ("console-lines", "console.js"), ("cell", "cell.js"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a process is to run: addresses of the bridge's sockets by binding name, and the worker's text."""
+class Module:
+    """One module: what an import calls it, its text, and how workerd reads it."""
 
-    code: str
-    host: str
-    console: str
+    name: str
+    text: str
+    kind: Literal["esModule", "commonJsModule"] = "esModule"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a process is to run: its modules (the main one first), and the bridge's addresses by binding name."""
+
+    modules: Sequence[Module]
     typescript: bool
     bindings: Mapping[str, str]
     outbound: str
@@ -42,9 +48,8 @@ class Plan:
 
 def write(folder: Path, plan: Plan, limits: Limits) -> Path:
     """Write the configuration and its modules into `folder`; return the configuration's path."""
-    (folder / "host.js").write_text(plan.host, "utf-8")
-    (folder / "console.js").write_text(plan.console, "utf-8")
-    (folder / "cell.js").write_text(plan.code, "utf-8")
+    for at, module in enumerate(plan.modules):
+        (folder / _file(at)).write_text(module.text, "utf-8")
     path = folder / "workerd.capnp"
     path.write_text(configuration(plan, limits), "utf-8")
     return path
@@ -64,13 +69,16 @@ def configuration(plan: Plan, limits: Limits) -> str:
         f"(name = {capnp_text(name)}, service = {capnp_text(f'binding-{at}')})" for at, name in enumerate(plan.bindings)
     ]
     bindings += [_variable(name, value) for name, value in plan.variables.items()]
-    modules = ", ".join(f"(name = {capnp_text(name)}, esModule = embed {capnp_text(file)})" for name, file in _MODULES)
+    modules = [
+        f"(name = {capnp_text(module.name)}, {module.kind} = embed {capnp_text(_file(at))})"
+        for at, module in enumerate(plan.modules)
+    ]
     flags = '"typescript_strip_types"' if plan.typescript else ""
     return f"""using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
-      modules = [{modules}],
+      modules = [{", ".join(modules)}],
       compatibilityDate = "{COMPATIBILITY_DATE}",
       compatibilityFlags = [{flags}],
       globalOutbound = "outbound",
@@ -80,6 +88,10 @@ const config :Workerd.Config = (
   v8Flags = ["--max-old-space-size={limits.heap_mb}"],
   logging = (structuredLogging = true));
 """
+
+
+def _file(at: int) -> str:
+    return f"module-{at}.js"
 
 
 def _external(name: str, address: str) -> str:

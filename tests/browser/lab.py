@@ -208,8 +208,8 @@ class Notebook:
         return (self.root / self._opened[0]).read_text("utf-8")
 
     def cells(self) -> int:
-        """Return how many cells the notebook has."""
-        return self.page.locator(".jp-Notebook .jp-Cell").count()
+        """Return how many cells the notebook has, those out of sight included (they are taken off the page)."""
+        return int(self.page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.length"))
 
 
 # Asks the kernel without touching the notebook; resolves with all that was printed, or rejects with the error.

@@ -1,14 +1,16 @@
 """What the wire and the key log say, against what the callback told, and every proof, on real servers.
 
-The list that `decrypted` reads from the bytes must be the list that OpenSSL's message callback gave: the
-guard on the one private API that the tap leans on. And the lab's own side, which has no such callback, must
-come to the same list as its client's.
+What `decrypted` reads from the bytes must be what OpenSSL's message callback gave: the guard on the one private
+API that the tap leans on. Compared side by side, and the handshake messages also in their common order: the
+callback tells of a server's ChangeCipherSpec when it is processed, which may be after the client's own next words.
+The lab's own side, which has no such callback, must come to the same messages as its client's.
 """
 
 from __future__ import annotations
 
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +25,7 @@ from mtls_notebook.recorder.proofs import prove
 from mtls_notebook.recorder.recording import Recording
 from mtls_notebook.recorder.tap import open_stream, watch
 from tests.live import servers
-from tests.live.material import Pki
+from tests.live.material import Pair, Pki
 from tests.live.servers import Server
 
 Serve = Callable[..., Server]
@@ -39,7 +41,7 @@ REQUIRING = {
     "s_server": (servers.s_server, {"verify": "on"}),
     "apache": (servers.apache, {"verify": "require"}),
 }
-CIPHERS_12 = ("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-CHACHA20-POLY1305")
+CIPHERS_12 = ("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305")
 KEY_UPDATE, CERTIFICATE_VERIFY = 24, 15
 both_versions = pytest.mark.parametrize("version", ["1.2", "1.3"])
 every_server = pytest.mark.parametrize("kind", REQUIRING)
@@ -79,9 +81,24 @@ def read(events: tuple[Event, ...]) -> list[Told]:
     return [(sent.kind, sent.sender, sent.data) for sent in decrypted(events)]
 
 
+def by_side(items: list[Told], side: Side) -> list[Told]:
+    return [item for item in items if item[1] == side]
+
+
+def messages(events: tuple[Event, ...]) -> list[Told]:
+    return [item for item in told(events) if item[0] is Kind.MESSAGE]
+
+
+def agree(events: tuple[Event, ...]) -> None:
+    """Assert that the wire says what the callback told."""
+    for side in ("client", "server"):
+        assert by_side(read(events), side) == by_side(told(events), side)
+    assert [item for item in read(events) if item[0] is Kind.MESSAGE] == messages(events)
+
+
 def check(events: tuple[Event, ...], *, signatures: int) -> None:
     """Assert that wire and callback agree, and that the connection's proofs hold, so many signatures among them."""
-    assert read(events) == told(events)
+    agree(events)
     assert [record for record in records(events) if record.plaintext is None] == []
     found = prove(events)
     assert [proof for proof in found if proof.holds is not True and "binder" not in proof.title] == []
@@ -123,7 +140,7 @@ def test_a_refusal_for_want_of_a_certificate_is_read_from_the_wire_too(
     session: Session, serve: Serve, pki: Pki, version: str
 ) -> None:
     events = visit(session, serve(servers.s_server, version=version), pki, None)
-    assert read(events) == told(events)
+    agree(events)
     assert [data[1] for kind, sender, data in read(events) if kind is Kind.ALERT and sender == "server"] == [
         116 if version == "1.3" else 40
     ]
@@ -131,10 +148,14 @@ def test_a_refusal_for_want_of_a_certificate_is_read_from_the_wire_too(
 
 @both_versions
 def test_our_own_refusal_is_read_from_the_wire_too(serve: Serve, pki: Pki, version: str) -> None:
+    """OpenSSL stops at the certificate that it refuses; the wire also holds what the server had said after it."""
     with Session() as session:
         events = visit(session, serve(servers.nginx, version=version), pki, None)
-    assert read(events) == told(events)
-    assert (Kind.ALERT, "client", b"\x02\x30") in read(events)
+    assert by_side(read(events), "client") == by_side(told(events), "client")
+    assert by_side(told(events), "client")[-1] == (Kind.ALERT, "client", b"\x02\x30")
+    processed = by_side(told(events), "server")
+    assert by_side(read(events), "server")[: len(processed)] == processed
+    assert len(by_side(read(events), "server")) > len(processed)
 
 
 @both_versions
@@ -164,6 +185,17 @@ def test_a_hello_retry_request_is_read_from_the_wire_too(session: Session, serve
     assert [data[0] for kind, _, data in read(events) if kind is Kind.MESSAGE][:4] == [1, 2, 1, 2]
 
 
+def test_a_certificate_whose_key_is_for_rsa_pss_only_proves_itself(session: Session, tmp_path: Path) -> None:
+    pair = Pair(tmp_path / "pss.pem", tmp_path / "pss.key")
+    argv = [servers.program("openssl"), "req", "-x509", "-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"]
+    argv += ["-nodes", "-subj", "/CN=pss", "-addext", f"subjectAltName=DNS:{HOST}"]
+    subprocess.run([*argv, "-out", pair.cert, "-keyout", pair.key], check=True, capture_output=True)
+    session.trust_authority(pair.cert)
+    own = Pki(ca=pair.cert, server=pair, clients={})
+    with servers.s_server(tmp_path, own, verify="off") as server:
+        check(visit(session, server, own, None), signatures=1)
+
+
 def test_a_key_update_is_followed_in_both_directions(pki: Pki) -> None:
     """s_server sends one when told "K" and asks for one in return."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -173,6 +205,7 @@ def test_a_key_update_is_followed_in_both_directions(pki: Pki) -> None:
         stream = open_stream(recording, "127.0.0.1", port, timeout_s=10)
         stream.start_tls(watch(tls), "localhost", 10)
         say(process, b"K\n")
+        wait_until(lambda: not stream.is_over() and KEY_UPDATE in [data[0] for *_, data in told(recording.events(1))])
         say(process, b"after the update\n")
         received = b""
         while b"update" not in received:
@@ -181,7 +214,7 @@ def test_a_key_update_is_followed_in_both_directions(pki: Pki) -> None:
         assert heard(process, b"and mine")
         stream.close()
     events = recording.events(1)
-    assert read(events) == told(events)
+    agree(events)
     assert [sender for _, sender, data in read(events) if data[0] == KEY_UPDATE] == ["server", "client"]
     assert [record for record in records(events) if record.plaintext is None] == []
 
@@ -202,6 +235,13 @@ def say(process: subprocess.Popen[bytes], line: bytes) -> None:
     assert process.stdin is not None
     process.stdin.write(line)
     process.stdin.flush()
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    limit = time.monotonic() + servers.START_LIMIT_S
+    while not reached():
+        assert time.monotonic() < limit
+        time.sleep(servers.POLL_S)
 
 
 def heard(process: subprocess.Popen[bytes], mark: bytes) -> bytes:
@@ -232,15 +272,11 @@ def test_the_lab_s_recording_comes_to_the_same_messages_as_its_client_s(
         [recording] = lab.origins["required"].origin.connections
         assert recording.done.wait(20)
         mine, theirs = last(session), recording.events
-    assert [event for event in theirs if event.kind is Kind.MESSAGE] == []
-    assert (
-        messages(with_messages(theirs)) == messages(mine) == [item for item in read(theirs) if item[0] is Kind.MESSAGE]
-    )
-    assert [(proof.title, proof.holds) for proof in prove(theirs)] == [
-        (proof.title, proof.holds) for proof in prove(mine)
-    ]
-    assert {proof.holds for proof in prove(theirs)} == {True}
-
-
-def messages(events: tuple[Event, ...]) -> list[Told]:
-    return [item for item in told(events) if item[0] is Kind.MESSAGE]
+    expected, proved = messages(mine), [(proof.title, proof.holds) for proof in prove(mine)]
+    if version == "TLSv1_2" and client != "good":
+        # The server refused before it made the master secret: it cannot read the Finished that was on its way.
+        expected, proved = expected[:-1], proved[:-1]
+    assert messages(theirs) == []
+    assert messages(with_messages(theirs)) == [item for item in read(theirs) if item[0] is Kind.MESSAGE] == expected
+    assert [(proof.title, proof.holds) for proof in prove(theirs)] == proved
+    assert {holds for _, holds in proved} == {True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import signal
@@ -302,7 +303,7 @@ def serve() -> Iterator[Callable[[bytes], str]]:
                 peer, _ = listener.accept()
             except OSError:
                 return
-            with peer:
+            with peer, contextlib.suppress(ConnectionError):  # who has seen enough hangs up
                 peer.recv(65536)
                 peer.sendall(raw)
 
@@ -341,7 +342,7 @@ def test_a_compressed_body_is_decoded(session: Session, serve: Callable[[bytes],
         b"",
         b"nonsense\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
-        b"HTTP/1.1 200 OK\r\nX-Huge: " + b"x" * 200_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Huge: " + b"x" * 2_000_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
     ids=["nothing", "nonsense", "short", "huge header", "broken chunk"],
@@ -422,5 +423,23 @@ def test_a_body_whose_worker_loses_patience_is_ended_before_its_end(session: Ses
         """,
     )
     assert answered(invocation) == b"lost patience"
-    assert invocation.trace[0].ended_ns is not None
     assert invocation.elapsed_ns < 3e9
+    assert until(lambda: not ours())
+
+
+def test_a_fetch_whose_worker_loses_patience_before_any_answer_is_ended_and_leaves_no_thread(session: Session) -> None:
+    invocation = run(
+        session,
+        f"""
+        import asyncio
+        from workers import Response
+        async def on_fetch(request, env):
+            try:
+                async with asyncio.timeout(0.2):
+                    await env.MY_CERT.fetch("https://silent.{HOST}/")
+            except TimeoutError:
+                return Response("lost patience")
+        """,
+    )
+    assert answered(invocation) == b"lost patience"
+    assert until(lambda: not ours(), 2), ours()

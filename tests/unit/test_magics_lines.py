@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import threading
 from collections.abc import Iterator
@@ -119,6 +120,7 @@ def whole_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interactiv
         InteractiveShell.clear_instance()
         made = InteractiveShell.instance(config=config)
         yield made
+        atexit.unregister(made.atexit_operations)
         made.atexit_operations()
         InteractiveShell.clear_instance()
 

@@ -16,7 +16,7 @@ from mtls_notebook.recorder.events import Bytes, Event, Kind, Side
 from mtls_notebook.recorder.key_schedule import next_traffic_secret, suite_of, traffic_keys
 from mtls_notebook.recorder.keyring import secrets_of
 from tests.unit.recorder.pair import OP_NO_ENCRYPT_THEN_MAC, met
-from tests.unit.recorder.test_rfc8448 import events as rfc8448
+from tests.unit.recorder.published import events as rfc8448
 
 AEAD_12 = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",

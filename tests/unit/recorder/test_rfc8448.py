@@ -7,8 +7,6 @@ but the RFC (tests/captures/published/rfc8448.json).
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from mtls_notebook.recorder.conversation import Conversation
 from mtls_notebook.recorder.decrypt import decrypted, derived_keys, records
-from mtls_notebook.recorder.events import Bytes, Event, Kind
+from mtls_notebook.recorder.events import Kind
 from mtls_notebook.recorder.key_schedule import (
     CIPHERS,
     TRAFFIC_SECRETS,
@@ -30,9 +28,7 @@ from mtls_notebook.recorder.key_schedule import (
 )
 from mtls_notebook.recorder.proofs import Proof, prove
 from mtls_notebook.tls.messages import Message, NewSessionTicket, decode
-
-FILE = Path(__file__).resolve().parents[2] / "captures" / "published" / "rfc8448.json"
-TRACES: dict[str, dict[str, Any]] = {trace["section"]: trace for trace in json.loads(FILE.read_text("utf-8"))["traces"]}
+from tests.unit.recorder.published import TRACES, events
 
 # Section → the messages it is an example of, c or s before each for who sends it.
 STORIES = {
@@ -50,15 +46,6 @@ NAMES = {Kind.ALERT: "Alert", Kind.CHANGE_CIPHER_SPEC: "ChangeCipherSpec"}
 AFTER_SERVER_FINISHED = {"CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"}
 
 every_trace = pytest.mark.parametrize("section", TRACES)
-
-
-def events(section: str) -> tuple[Event, ...]:
-    """Return a trace as the tap would have recorded it: the records in their order, and the key log."""
-    trace = TRACES[section]
-    wire = [(Kind.WIRE, Bytes.of(r["sender"], bytes.fromhex(r["hex"]))) for r in trace["records"]]
-    client_random = wire[0][1].data[11:43].hex()
-    keylog = [(Kind.SECRET, f"{label} {client_random} {secret}") for label, secret in trace["secrets"].items()]
-    return tuple(Event(number, 1, kind, data) for number, (kind, data) in enumerate([*wire, *keylog]))
 
 
 def messages(section: str) -> list[Message]:

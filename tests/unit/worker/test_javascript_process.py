@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_notebook.worker.exchange import LogLine
-from mtls_notebook.worker.workerd_config import Limits, Plan, capnp_text, configuration
+from mtls_notebook.worker.workerd_config import Limits, Module, Plan, capnp_text, configuration
 from mtls_notebook.worker.workerd_process import LogPipe
 
 LINE = {"timestamp": 1, "level": "warn", "message": "hello"}
@@ -28,8 +28,9 @@ def test_a_capnp_string_reads_back_as_what_it_says(text: str) -> None:
 
 
 def test_the_configuration_holds_each_binding_and_variable_and_nothing_that_could_end_a_string() -> None:
-    plan = Plan("", "", "", False, {"A": "/s/1", 'B"': "/s/2"}, "/s/0", {"TEXT": 'x"; y', "NUMBER": 1})
+    plan = Plan((Module('main"', ""), Module("cell", "", "commonJsModule")), False, {"A": "/s/1", 'B"': "/s/2"}, "/s/0", {"TEXT": 'x"; y', "NUMBER": 1})
     text = configuration(plan, Limits(heap_mb=64))
+    assert 'modules = [(name = "main\\x22", esModule = embed "module-0.js"), (name = "cell", commonJsModule' in text
     assert '(name = "A", service = "binding-0")' in text
     assert '(name = "B\\x22", service = "binding-1")' in text
     assert 'address = "unix:/s/2"' in text

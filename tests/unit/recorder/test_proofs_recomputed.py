@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,8 @@ from mtls_notebook.recorder.events import Bytes, Event, Kind
 from mtls_notebook.recorder.key_schedule import extended_master_secret, master_secret
 from mtls_notebook.recorder.keyring import secrets_of
 from mtls_notebook.recorder.proofs import Proof, prove
-from mtls_notebook.recorder.signatures import SCHEMES
+from mtls_notebook.recorder.signatures import SCHEMES, key_der, public_key, subject_public_key_info
+from mtls_notebook.tls.authentication import CertificateEntry
 from mtls_notebook.tls.names import SIGNATURE_SCHEMES
 from tests.unit.recorder.pair import OP_NO_EXTENDED_MASTER_SECRET, Pair, Terms, issued, met, ssl_pair
 from tests.unit.recorder.recorded import recorded
@@ -245,6 +247,25 @@ def test_no_proof_shows_a_secret_in_its_repr(version: str) -> None:
         assert repr(secret) not in shown
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_the_key_found_in_a_certificate_is_the_one_that_the_whole_certificate_gives(key: KeyKind) -> None:
+    der = issued(key, "serverAuth").certificate.der
+    whole = x509.load_der_x509_certificate(der).public_key()
+    assert subject_public_key_info(der) == whole.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_a_certificate_cut_anywhere_gives_no_key() -> None:
+    der = issued("P-256", "serverAuth").certificate.der
+    for end in range(len(der)):
+        with pytest.raises(ValueError, match="ends too early"):
+            subject_public_key_info(der[:end])
+
+
+def test_a_bare_public_key_in_the_place_of_a_certificate_is_that_key() -> None:
+    bare = subject_public_key_info(issued("Ed25519", "serverAuth").certificate.der)
+    assert key_der(public_key(CertificateEntry(bare))) == bare
+
+
 def test_every_scheme_that_is_checked_has_an_rfc_name() -> None:
     assert [number for number in SCHEMES if number not in SIGNATURE_SCHEMES] == []
 
@@ -252,3 +273,10 @@ def test_every_scheme_that_is_checked_has_an_rfc_name() -> None:
 def test_a_proof_is_a_value() -> None:
     assert prove(story("1.3")) == prove(story("1.3"))
     assert {type(proof) for proof in prove(story("1.3"))} == {Proof}
+
+
+def test_a_late_request_in_a_recording_that_lacks_a_finished_is_no_error() -> None:
+    events = [e for e in recorded("tls13-post-handshake") if getattr(e.data, "data", b"")[:1] != b"\x14"]
+    prove(events)
+    for number in range(len(events)):
+        prove([*events[:number], *events[number + 1 :]])

@@ -1,0 +1,135 @@
+"""A run of a worker while it goes on: messages appear, the waterfall grows, log lines come in.
+
+`LiveInvocation.push` takes what the journal and the recording tell, from any thread, and returns at once; one
+thread of its own sends what has changed, at most 20 times a second and the slower the longer sending takes.
+What may not live here: what is drawn (`invocation`, `trace`, `handshake`), and running anything.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ..recorder.events import Event, Kind
+from ..recorder.handshake import fold
+from ..worker.exchange import HttpRequest, Invocation, LogLine, Subrequest, WorkerSource
+from ..worker.journal import Entry
+from . import handshake
+from .invocation import InvocationWidget, head, log_lines
+from .text import counted
+from .trace import Trace
+
+EVERY_S = 0.05
+# At most this share of the time goes into sending; a long trace is sent less often.
+SHARE = 0.2
+LOG_LINES_LIVE = 100
+
+_Key = tuple[int, str, str, str]
+
+
+class LiveInvocation:
+    """A run under way and the widget that shows it. Hand `push` to whoever tells; end with `done` or `leave`."""
+
+    def __init__(self, source: WorkerSource, request: HttpRequest) -> None:
+        self._source, self._request = source, request
+        self._started_ns = time.monotonic_ns()
+        self._logs: list[LogLine] = []
+        self._trace: dict[_Key, Subrequest] = {}
+        self._newest: list[Event] = []
+        self._changed = threading.Condition()
+        self._dirty = False
+        self._over = False
+        self.widget = InvocationWidget()
+        self.widget.state = self._state(self._told())
+        self._thread = threading.Thread(target=self._send, name="mtls-notebook live view", daemon=True)
+        self._thread.start()
+
+    def push(self, told: Entry | Event) -> None:
+        """Take in a log line, a subrequest as far as it is known, or an event of a connection; never waits."""
+        with self._changed:
+            if isinstance(told, LogLine):
+                self._logs.append(told)
+            elif isinstance(told, Subrequest):
+                self._trace[told.started_ns, told.binding, told.method, told.url] = told
+            elif not self._take(told):
+                return
+            self._dirty = True
+            self._changed.notify()
+
+    def done(self, invocation: Invocation) -> None:
+        """Show what the run came to, in the same place."""
+        self._stop()
+        self.widget.show(invocation)
+
+    def leave(self) -> None:
+        """Empty the place, for a result that is shown in its own."""
+        self._stop()
+        self.widget.state = {}
+
+    def _take(self, event: Event) -> bool:
+        """Keep an event that the newest connection's handshake is told by; return whether it was one."""
+        if event.kind in (Kind.WIRE, Kind.SECRET):
+            return False
+        current = self._newest[0].connection if self._newest else event.connection
+        if event.connection > current:
+            self._newest = []
+        if event.connection >= current:
+            self._newest.append(event)
+        return event.connection >= current
+
+    def _stop(self) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _send(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._dirty or self._over)
+                if self._over:
+                    return
+                self._dirty = False
+                told = self._told()
+            began = time.monotonic()
+            self.widget.state = self._state(told)
+            rest = max(EVERY_S, (time.monotonic() - began) / SHARE)
+            with self._changed:
+                self._changed.wait_for(lambda: self._over, rest)
+
+    def _told(self) -> _Told:
+        """Return a copy of what was told so far; the caller holds the lock, or is the only one who knows this."""
+        return _Told(
+            tuple(self._logs[-LOG_LINES_LIVE:]), len(self._logs), tuple(self._trace.values()), tuple(self._newest)
+        )
+
+    def _state(self, told: _Told) -> dict[str, Any]:
+        now = time.monotonic_ns()
+        first = told.log_count - len(told.logs)
+        return head(self._source, self._request, now - self._started_ns) | {
+            "logs": log_lines(told.logs, first),
+            "hidden_logs": first,
+            "trace": Trace(told.trace, (), now).rows(),
+            "running": {
+                "words": f"running: {counted(len(told.trace), 'subrequest')} so far",
+                "handshake": _outline(told.newest),
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was told at one moment: the latest log lines, how many there were, the trace, the newest connection."""
+
+    logs: tuple[LogLine, ...]
+    log_count: int
+    trace: tuple[Subrequest, ...]
+    newest: tuple[Event, ...]
+
+
+def _outline(events: tuple[Event, ...]) -> dict[str, Any] | None:
+    """Return a handshake as far as it has come, in outline; None before its first message."""
+    shown = fold(events)
+    return handshake.outline(shown) | {"selected": len(shown.arrows) - 1} if shown.arrows else None
