@@ -27,18 +27,17 @@ _MAGICS = f"{__package__}.magics"
 _LARGEST_FOLDER = 2_000
 
 _MAGIC_LINE = re.compile(r"^\s*(%{1,2})(\w+)[ \t]+(.*)$", re.DOTALL)
-_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
-_OPEN_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')*(?:"[^"]*|'[^']*)?$""")
+_WORD = re.compile(r"""(?:[^\s"']|"[^"]*(?:"|$)|'[^']*(?:'|$))+""")  # the last one may lack its closing quote
 _ENV_NAME = re.compile(r"\b(?:env|environment)\.(\w*)$")
 _CERTIFICATE_ID = re.compile(r"certificate_id[\"']?\s*[=:]\s*[\"']([^\"'\n]*)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the cursor stands: what is known there, and the word in front of it, quotes taken off."""
+    """What is known where the cursor stands: session, the user's variables, the word before it without quotes."""
 
     session: Session | None
-    names: dict[str, Any]
+    names: tuple[str, ...]
     word: str
 
 
@@ -76,12 +75,12 @@ def _origins(_: Place) -> Iterable[str]:
     return ORIGINS
 
 
-def _variables(place: Place) -> Iterator[str]:
-    return (name for name in list(place.names) if not name.startswith("_"))
+def _variables(place: Place) -> Iterable[str]:
+    return place.names
 
 
-def _data(place: Place) -> Iterator[str]:
-    return (f"@{name}" for name in _variables(place)) if place.word.startswith("@") else iter(("@",))
+def _data(place: Place) -> Iterable[str]:
+    return [f"@{name}" for name in place.names]
 
 
 def _environment(_: Place) -> Iterable[str]:
@@ -169,10 +168,9 @@ class Matcher:
         parser = parser_of(self._shell, percent, name)
         if parser is None:
             return _result("", ())
-        typed = _OPEN_WORD.search(line)
-        typed_word = typed[0] if typed else ""
-        words = _WORD.findall(line[: len(line) - len(typed_word)])
-        return self._words(parser, name, words, typed_word)
+        words = [*_WORD.finditer(line)]
+        typed = words.pop()[0] if words and words[-1].end() == len(line) else ""
+        return self._words(parser, name, [word[0] for word in words], typed)
 
     def _words(self, parser: argparse.ArgumentParser, magic: str, words: list[str], typed: str) -> SimpleMatcherResult:
         option, equals, value = typed.partition("=") if typed.startswith("--") else ("", "", typed)
@@ -190,16 +188,20 @@ class Matcher:
 
     def _values(self, magic: str, expected: list[argparse.Action], typed: str) -> SimpleMatcherResult:
         quote = typed[0] if typed[:1] in ("'", '"') else ""
-        place = Place(self._session(), self._shell.user_ns, typed.strip(quote) if quote else typed)
+        place = self._place(typed.strip(quote) if quote else typed)
         found = [value for action in expected for value in _source(magic, action)(place)]
         return _result(typed, [_quoted(value, quote) for value in _starting(found, place.word)], "magic value")
+
+    def _place(self, word: str) -> Place:
+        hidden = self._shell.user_ns_hidden  # what IPython itself has put there
+        names = tuple(name for name in self._shell.user_ns if name not in hidden and not name.startswith("_"))
+        return Place(self._session(), names, word)
 
     def _in_cell(self, magic: str, line: str) -> SimpleMatcherResult:
         if parser_of(self._shell, "%%", magic) is None:
             return _result("", ())
-        session = self._session()
-        place = Place(session, self._shell.user_ns, "")
-        names = [*_bindings(place), *(session.variables if session else ())]
+        place = self._place("")
+        names = [*_bindings(place), *(place.session.variables if place.session else ())]
         for pattern, values in ((_ENV_NAME, names), (_CERTIFICATE_ID, list(_certificates(place)))):
             if match := pattern.search(line):
                 return _result(match[1], _starting(values, match[1]), "property")
@@ -211,11 +213,11 @@ def register(shell: Any, session: SessionGetter) -> None:
     unregister(shell)
     matcher = Matcher(shell, session)
 
-    @context_matcher(identifier=__name__)
     def complete(context: CompletionContext) -> SimpleMatcherResult:
         return matcher.complete(context)
 
-    shell.Completer.custom_matchers.append(complete)
+    mark: Any = context_matcher(identifier=__name__)  # IPython's decorator carries no type
+    shell.Completer.custom_matchers.append(mark(complete))
 
 
 def unregister(shell: Any) -> None:

@@ -172,6 +172,10 @@ class TappedStream:
         self._take_secrets()
         self.record(Kind.TLS_DONE, _agreed(self._tls))
 
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for whoever waits until there is something to read."""
+        return self._socket.fileno()
+
     @property
     def alpn(self) -> str:
         """Return the protocol agreed by ALPN, "" when none was."""

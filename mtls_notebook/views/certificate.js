@@ -92,11 +92,12 @@ function renderCertificate({ model, el: host }) {
     stop = drawCertificate(root, model.get("state"));
   }
 
-  keepKeys(root);
+  const unshield = shieldKeys(root);
   draw();
   host.append(root);
   model.on("change:state", draw);
   return () => {
+    unshield();
     stop();
     model.off("change:state", draw);
   };

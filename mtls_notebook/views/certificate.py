@@ -45,7 +45,7 @@ USAGES = {
 class CertificateWidget(anywidget.AnyWidget):
     """Shows one certificate with the chain above it."""
 
-    _esm = assets.module("dom.js", "bytes.js", "certificate.js", render="renderCertificate")
+    _esm = assets.module("dom.js", "keys.js", "bytes.js", "certificate.js", render="renderCertificate")
     _css = assets.stylesheet("theme.css", "bytes.css", "certificate.css")
     state = traitlets.Dict().tag(sync=True)
 

@@ -6,7 +6,9 @@ const SIDES = ["left", "right"];
 // Draws one end of `state` into `root`. `view` is { shown, end, selected }; `put(name, value)` after a choice.
 // Returns { select, stop }.
 function drawComparison(root, state, view, put) {
-  const end = state.ends[view.end];
+  const { words, prose, sources } = state;
+  const [left, right] = SIDES.map((side) => ({ ...state.ends[view.end][side], words, prose, sources }));
+  const end = { ...state.ends[view.end], left, right };
   const tools = [
     segments("What to show", [["left", end.left.name], ["right", end.right.name], ["both", "side by side"]], view.shown, (value) => put("shown", value)),
     state.ends.length > 1 ? segments("Who recorded it", state.ends.map((one, at) => [at, one.name]), view.end, (value) => put("end", value)) : null,
@@ -24,7 +26,7 @@ function comparisonHead(end, tools) {
 function drawSide(root, side, controls) {
   const inner = el("div", { class: "mtls-side" });
   root.replaceChildren(controls, inner);
-  const drawing = drawHandshake(inner, side, side.opened, (number) => (side.opened = number));
+  const drawing = drawHandshake(inner, side, side.opened, () => {});
   return { select: () => {}, stop: drawing.stop };
 }
 
@@ -149,11 +151,12 @@ function renderComparison({ model, el: host }) {
 
   const select = () => drawing.select(model.get("selected"));
   const hearing = { state: draw, shown: redraw, end: redraw, selected: select };
-  keepKeys(root);
+  const unshield = shieldKeys(root);
   draw();
   host.append(root);
   for (const [name, hear] of Object.entries(hearing)) model.on(`change:${name}`, hear);
   return () => {
+    unshield();
     drawing.stop();
     for (const [name, hear] of Object.entries(hearing)) model.off(`change:${name}`, hear);
   };

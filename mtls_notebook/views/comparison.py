@@ -15,14 +15,15 @@ import traitlets
 from ..recorder.compare import Comparison, Pair
 from ..recorder.handshake import Arrow, Handshake
 from . import assets, figure, handshake, static
+from .fields import Glossary
 from .story import badge, routed, step_state, title
 from .text import counted, visible
 
 SCRIPTS = (*handshake.SCRIPTS, "comparison.js")
 STYLES = (*handshake.STYLES, "comparison.css")
 
-# Of the limit, what is left for rows and names once the handshakes have their share.
-FRAME_BYTES = 6_000
+# Who recorded the first comparison, and who the second.
+END_NAMES = ("client", "server")
 
 # Both outcomes, left and right → what to call the sides. Sides that say the same are called by their order.
 NAMES = {"mutual": "mTLS", "server-only": "TLS", "resumed": "resumed"}
@@ -57,11 +58,18 @@ def view(comparison: Comparison) -> ComparisonWidget:
 def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[str, Any]:
     """Return all that `comparison.js` draws, as plain JSON of at most 100 kB."""
     ends = [comparison] if other_end is None else [comparison, other_end]
-    room = (handshake.STATE_LIMIT_BYTES - FRAME_BYTES * len(ends)) // (2 * len(ends))
-    return {
-        "label": f"Comparison of {names(comparison)[0]} and {names(comparison)[1]} with {title(_named(comparison))}",
-        "ends": [_end(one, name, room) for one, name in zip(ends, ("client", "server"), strict=False)],
-    }
+    told = [(one, *(handshake.Told.of(side) for side in (one.left, one.right))) for one in ends]
+    left, right = names(comparison)
+    label = {"label": f"Comparison of {left} and {right} with {title(_named(comparison))}"}
+    for allowance in handshake.ALLOWANCES:
+        glossary = Glossary()
+        sides = [[side.drawn(allowance, glossary) for side in both] for _, *both in told]
+        known = glossary.state()
+        drawn = [_end(one, name, two, known["words"]) for one, name, two in zip(ends, END_NAMES, sides, strict=False)]
+        whole = label | {"ends": drawn} | known
+        if handshake.length_bytes(whole) <= handshake.STATE_LIMIT_BYTES:
+            break
+    return whole
 
 
 def first_selected(comparison: Comparison) -> int:
@@ -100,7 +108,8 @@ def html(comparison: Comparison) -> str:
     """Return the comparison as HTML that survives sanitising: a picture, and the table folded under it."""
     left, right = names(comparison)
     about = f"{left} and {right} with {visible(_named(comparison).host)}, message by message"
-    drawn = figure.comparison(_end(comparison, "", 0))
+    sides = [handshake.outline(side) for side in (comparison.left, comparison.right)]
+    drawn = figure.comparison(_end(comparison, "", sides, ()))
     table = static.html_table(("Direction", left, right, ""), _table(comparison))
     return static.picture(drawn, about) + static.folded("As a table", table)
 
@@ -110,18 +119,18 @@ def page_values(comparison: Comparison) -> dict[str, Any]:
     return {"state": state(comparison), "shown": "both", "end": 0, "selected": first_selected(comparison)}
 
 
-def _end(comparison: Comparison, name: str, room_bytes: int) -> dict[str, Any]:
-    """Return one comparison as plain data; `room_bytes` is how much each handshake may take, 0 for an outline."""
-    sides = (comparison.left, comparison.right)
-    drawn = [_side(side, called, room_bytes) for side, called in zip(sides, names(comparison), strict=True)]
+def _end(comparison: Comparison, name: str, drawn: Sequence[dict[str, Any]], words: Sequence[str]) -> dict[str, Any]:
+    """Return one comparison as plain data; `drawn` are its sides' states, `words` what their fields index."""
+    called = zip(drawn, names(comparison), (comparison.left, comparison.right), strict=True)
+    left, right = (one | {"name": name, "opened": handshake.first_selected(side)} for one, name, side in called)
     return {
         "name": name,
         "title": title(_named(comparison)),
         "via": "".join(routed(_named(comparison))),
         "words": _relation_of_all(comparison),
-        "left": drawn[0],
-        "right": drawn[1],
-        "pairs": _pairs(comparison, drawn[0], drawn[1]),
+        "left": left,
+        "right": right,
+        "pairs": _pairs(comparison, left, right, words),
     }
 
 
@@ -140,13 +149,9 @@ def _named(comparison: Comparison) -> Handshake:
     return comparison.left if comparison.left.host else comparison.right
 
 
-def _side(side: Handshake, name: str, room_bytes: int) -> dict[str, Any]:
-    proofs, records = handshake.carried(side)
-    told = handshake.state(side, None, proofs, records, room_bytes) if room_bytes else handshake.outline(side)
-    return told | {"name": name, "opened": handshake.first_selected(side)}
-
-
-def _pairs(comparison: Comparison, left: Mapping[str, Any], right: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _pairs(
+    comparison: Comparison, left: Mapping[str, Any], right: Mapping[str, Any], words: Sequence[str]
+) -> list[dict[str, Any]]:
     """Return the rows, each with its arrows by number (-1: none), and which of their fields differ."""
     at = {"left": -1, "right": -1}
     found: list[dict[str, Any]] = []
@@ -159,7 +164,9 @@ def _pairs(comparison: Comparison, left: Mapping[str, Any], right: Mapping[str, 
         step = _step_of(comparison, pair)
         named = not found or found[-1]["step"] != step
         found.append(
-            row | _differences(row, left, right) | {"step": step, "named": named, "words": _words(comparison, pair)}
+            row
+            | _differences(row, left, right, words)
+            | {"step": step, "named": named, "words": _words(comparison, pair)}
         )
     return found
 
@@ -190,21 +197,24 @@ def _words(comparison: Comparison, pair: Pair) -> str:
     )
 
 
-def _differences(row: Mapping[str, Any], left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, list[int]]:
+def _differences(
+    row: Mapping[str, Any], left: Mapping[str, Any], right: Mapping[str, Any], words: Sequence[str]
+) -> dict[str, list[int]]:
     """Return the numbers of the fields that differ, for each side."""
     if row["only"]:
         return {"left_differs": [], "right_differs": []}
-    trees = [_Tree(side, side["arrows"][row[name]]["anatomy"]) for side, name in ((left, "left"), (right, "right"))]
+    drawn = (left["arrows"][row["left"]], right["arrows"][row["right"]])
+    trees = [_Tree(arrow["anatomy"], words) for arrow in drawn]
     return {"left_differs": trees[0].unlike(trees[1]), "right_differs": trees[1].unlike(trees[0])}
 
 
 class _Tree:
     """A drawn message's fields by their path, so that two messages can be held against each other."""
 
-    def __init__(self, side: Mapping[str, Any], anatomy: Mapping[str, Any] | None) -> None:
+    def __init__(self, anatomy: Mapping[str, Any] | None, words: Sequence[str]) -> None:
         self._bytes = bytes.fromhex(anatomy["hex"]) if anatomy else b""
         self._nodes: Sequence[Sequence[int]] = anatomy["fields"] if anatomy else ()
-        self._paths = self._numbered(side["words"])
+        self._paths = self._numbered(words)
 
     def _numbered(self, words: Sequence[str]) -> list[tuple[str, ...]]:
         """Return each node's path; the second of two siblings of one name is "name 2" and so on."""

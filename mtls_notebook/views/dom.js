@@ -44,15 +44,6 @@ function icon(name) {
   return svg;
 }
 
-// Keys typed here must not reach the notebook's own shortcuts ("d d" deletes a cell); what the
-// notebook needs (Shift+Enter, anything with Ctrl, Meta or Alt) passes.
-function keepKeys(root) {
-  root.addEventListener("keydown", (event) => {
-    const forNotebook = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
-    if (!forNotebook) event.stopPropagation();
-  });
-}
-
 function source(page) {
   if (!page.link) return page.source;
   return el("a", { href: page.link, target: "_blank", rel: "noopener noreferrer" }, page.source);

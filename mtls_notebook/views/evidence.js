@@ -40,7 +40,7 @@ function recordBox(record) {
   const opened = record.plain && recordColumn("Opened", hexLines(record.plain, 0), record.plain.length / 2, record.plain_length);
   return el(
     "section",
-    { class: "mtls-record", "aria-label": `Record: ${record.title}` },
+    { "aria-label": `Record: ${record.title}` },
     el("p", {}, el("strong", {}, record.title), " ", el("span", { class: "mtls-muted" }, `${record.length.toLocaleString("en")} bytes. ${record.words}`)),
     el("div", { class: "mtls-record-sides" }, crossed, opened),
   );

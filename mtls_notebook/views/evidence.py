@@ -84,6 +84,17 @@ def checks(handshake: Handshake, proofs: Iterable[Proof]) -> dict[int, list[dict
     return found
 
 
+def proved(proofs: Iterable[Proof]) -> list[str]:
+    """Return what the proofs come to, in words for the head: how many hold, and how many fail if any does."""
+    verdicts = [proof.holds for proof in proofs]
+    held, failed = verdicts.count(True), verdicts.count(False)
+    words = (
+        f"{counted(held, 'proof')} recomputed" if held else "",
+        f"{counted(failed, 'proof')} wrong" if failed else "",
+    )
+    return [part for part in words if part]
+
+
 def verdict(found: Sequence[dict[str, Any]]) -> str:
     """Return the one mark that an arrow wears for all its checks, the worst of them; "" without any."""
     marks = {check["mark"] for check in found}
@@ -171,8 +182,8 @@ def _data_carriers(handshake: Handshake, records: Sequence[WireRecord]) -> dict[
     """Return the first application data record of each sender for the arrow that stands for its HTTP."""
     found: dict[int, list[int]] = {}
     for number, arrow in enumerate(handshake.arrows):
-        if arrow.message is None:
-            theirs = [i for i, record in enumerate(records) if record.sender == arrow.sender and _is_data(record)]
+        theirs = [i for i, record in enumerate(records) if record.sender == arrow.sender and _is_data(record)]
+        if arrow.message is None and theirs:
             found[number] = theirs[:1]
     return found
 

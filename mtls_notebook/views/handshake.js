@@ -201,8 +201,7 @@ function showMessage(box, state, number) {
   box.append(...messageHead(state, arrow), ...proofs(arrow.checks));
   const views = [];
   let bytes = null;
-  if (arrow.anatomy?.hex) views.push(["Fields", () => (bytes = byteView(arrow.anatomy, state)).node]);
-  else if (arrow.anatomy) box.append(el("p", { class: "mtls-muted" }, "Fields and bytes are kept in the kernel; they come when it is free."));
+  if (arrow.anatomy) views.push(["Fields", () => (bytes = byteView(arrow.anatomy, state)).node]);
   if (arrow.head.length) views.push(["HTTP", () => httpHead(arrow.head)]);
   if (arrow.records.length) views.push(["Wire", () => recordList(state, arrow.records)]);
   if (views.length === 1) box.append(views[0][1]());
@@ -214,7 +213,7 @@ function messageHead(state, arrow) {
   const page = pageOf(state, arrow.prose);
   const about = [arrow.route, arrow.crossing, arrow.size].filter(Boolean).join(" · ");
   const facts = el("p", { class: "mtls-facts" }, about, page && page.source ? " · " : "", page ? source(page) : "");
-  const words = page ? page.text : "What travels here is HTTP, and no handshake message.";
+  const words = page?.text ?? (arrow.outline ? "What is inside is kept in the kernel, and comes when it is free." : "What travels here is HTTP, and no handshake message.");
   const only = arrow.proof ? el("p", { class: "mtls-proof" }, el("strong", {}, "This message exists only in mTLS. "), arrow.proof) : null;
   return [el("h4", {}, arrow.name), facts, el("p", { class: "mtls-prose" }, words), ...(only ? [only] : [])];
 }
@@ -236,12 +235,13 @@ function renderHandshake({ model, el: host }) {
   }
 
   const select = () => drawing.select(model.get("selected"));
-  keepKeys(root);
+  const unshield = shieldKeys(root);
   draw();
   host.append(root);
   model.on("change:state", draw);
   model.on("change:selected", select);
   return () => {
+    unshield();
     drawing.stop();
     model.off("change:state", draw);
     model.off("change:selected", select);

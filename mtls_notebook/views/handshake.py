@@ -29,8 +29,8 @@ __all__ = ["HandshakeWidget", "badge", "first_selected", "html", "is_alert", "li
 
 STATE_LIMIT_BYTES = 100_000
 
-SCRIPTS = ("dom.js", "bytes.js", "tabs.js", "evidence.js", "predict.js", "scrubber.js", "handshake.js")
-STYLES = ("theme.css", "bytes.css", "handshake.css")
+SCRIPTS = ("dom.js", "keys.js", "bytes.js", "tabs.js", "evidence.js", "predict.js", "scrubber.js", "handshake.js")
+STYLES = ("theme.css", "bytes.css", "tabs.css", "evidence.css", "handshake.css")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +125,37 @@ def state(
     limit_bytes: int = STATE_LIMIT_BYTES,
 ) -> dict[str, Any]:
     """Return all that `handshake.js` draws, as plain JSON of at most `limit_bytes`."""
-    around = frame(handshake, diagnosis)
-    behind = _evidence(handshake, tuple(proofs), records)
+    told = Told(handshake, diagnosis, tuple(proofs), tuple(records))
     for allowance in ALLOWANCES:
-        drawn = around | _messages(handshake, behind, records, allowance)
+        glossary = Glossary()
+        drawn = told.drawn(allowance, glossary) | glossary.state()
         if length_bytes(drawn) <= limit_bytes:
             break
     return drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A handshake with all that is known of it, ready to be drawn within an allowance."""
+
+    handshake: Handshake
+    diagnosis: Diagnosis | None
+    proofs: tuple[Proof, ...]
+    records: tuple[evidence.Crossed, ...]
+
+    @classmethod
+    def of(cls, handshake: Handshake) -> Told:
+        """Return a handshake with the proofs and records that its events hold."""
+        proofs, records = carried(handshake)
+        return cls(handshake, None, tuple(proofs), tuple(records))
+
+    def drawn(self, allowance: Allowance, glossary: Glossary) -> dict[str, Any]:
+        """Return the state but for its words and explanations, which go into `glossary`."""
+        around = frame(self.handshake, self.diagnosis)
+        around["facts"] += evidence.proved(self.proofs)
+        behind = _evidence(self.handshake, self.proofs, self.records)
+        shown = evidence.records_state(self.records, allowance.record_bytes)
+        return around | {"arrows": _messages(self.handshake, behind, allowance, glossary), "records": shown}
 
 
 def length_bytes(drawn: object) -> int:
@@ -140,8 +164,10 @@ def length_bytes(drawn: object) -> int:
 
 
 def outline(handshake: Handshake, diagnosis: Diagnosis | None = None) -> dict[str, Any]:
-    """Return the state without any message's fields and bytes: a few kilobytes."""
-    return frame(handshake, diagnosis) | _messages(handshake, {}, (), ALLOWANCES[-1])
+    """Return the state without any message's fields, bytes and explanations: a few kilobytes."""
+    bare = {"checks": [], "records": [], "head": [], "mark": "", "prose": -1, "anatomy": None, "outline": True}
+    arrows = [drawn | bare for drawn in arrow_states(handshake)]
+    return frame(handshake, diagnosis) | {"arrows": arrows, "records": [], "words": [], "prose": [], "sources": []}
 
 
 def line(handshake: Handshake) -> str:
@@ -216,24 +242,17 @@ def _evidence(
 
 
 def _messages(
-    handshake: Handshake,
-    behind: Mapping[int, dict[str, Any]],
-    records: Sequence[evidence.Crossed],
-    allowance: Allowance,
-) -> dict[str, Any]:
-    glossary = Glossary()
+    handshake: Handshake, behind: Mapping[int, dict[str, Any]], allowance: Allowance, glossary: Glossary
+) -> list[dict[str, Any]]:
+    bare = {"checks": [], "records": [], "head": [], "outline": False}
     arrows = [
-        drawn
-        | {"checks": [], "records": [], "head": []}
-        | behind.get(number, {})
-        | _explained(arrow, glossary, allowance)
+        drawn | bare | behind.get(number, {}) | _explained(arrow, glossary, allowance)
         for number, (arrow, drawn) in enumerate(zip(handshake.arrows, arrow_states(handshake), strict=True))
     ]
     for arrow in arrows:
         arrow["mark"] = evidence.verdict(arrow["checks"])
         arrow["label"] = ", ".join([arrow["label"], *(check["says"] for check in arrow["checks"])])
-    shown = evidence.records_state(records, allowance.record_bytes)
-    return {"arrows": arrows, "records": shown} | glossary.state()
+    return arrows
 
 
 def _explained(arrow: Arrow, glossary: Glossary, allowance: Allowance) -> dict[str, Any]:

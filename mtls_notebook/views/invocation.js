@@ -235,11 +235,12 @@ function renderInvocation({ model, el: host }) {
   const open = () => view.open(model.get("opened"));
   const detail = () => view.detail(model.get("details"));
   const hearing = { state: update, opened: open, details: detail };
-  keepKeys(root);
+  const unshield = shieldKeys(root);
   update();
   host.append(root);
   for (const [name, hear] of Object.entries(hearing)) model.on(`change:${name}`, hear);
   return () => {
+    unshield();
     view.stop();
     for (const [name, hear] of Object.entries(hearing)) model.off(`change:${name}`, hear);
   };

@@ -15,14 +15,13 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import h11
 
 from ..errors import ConnectError, MtlsNotebookError
-from .exchange import Fetcher, Headers, Incoming, Outgoing
+from .exchange import Closer, Fetcher, Headers, Incoming, Outgoing
 
 GLOBAL = ""  # the name of the socket behind the global fetch; no binding can have it
 
@@ -44,15 +43,6 @@ _READ_BYTES = 1 << 16
 _CLOSE_WAIT_S = 2.0
 _UNREAD_BYTES = 1 << 20
 _NO_TUNNEL = b"Workers here reach origins with fetch only: no sockets, no CONNECT, no WebSocket.\n"
-
-Closer = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedOutgoing(Outgoing):
-    """A subrequest whose worker may lose interest: `on_abandon(close)` has `close` called then, from any thread."""
-
-    on_abandon: Callable[[Closer], None] = lambda _close: None
 
 
 class Abandoned(ConnectError):
@@ -186,13 +176,13 @@ class _Connection:
             return False  # whatever breaks in a fetch that was ended under its reader's feet
         return body.finish() and self._ready_for_next()
 
-    def _outgoing(self, event: h11.Request, body: _Body) -> WatchedOutgoing:
+    def _outgoing(self, event: h11.Request, body: _Body) -> Outgoing:
         sized = _header(event, b"content-length") or _header(event, b"transfer-encoding")
         if not sized:
             body.finish()  # nothing follows but the end, which h11 wants to be asked for
         headers = forwarded(event.headers.raw_items())
         url = event.target.decode("latin-1")
-        return WatchedOutgoing(event.method.decode(), url, headers, body if sized else b"", self.on_abandon)
+        return Outgoing(event.method.decode(), url, headers, body if sized else b"", self.on_abandon)
 
     def _relay(self, answer: Incoming) -> None:
         """Send the origin's answer on, byte for byte as it comes."""

@@ -54,6 +54,15 @@ class Connections:
             self._room.release()
             raise
 
+    def borrow_kept(self, origin: Origin) -> Http1 | None:
+        """Return a kept connection to `origin`, None when there is none; this never waits."""
+        if not self._room.acquire(blocking=False):
+            return None
+        kept = self._kept(origin)
+        if kept is None:
+            self._room.release()
+        return kept
+
     def give_back(self, origin: Origin, connection: Http1) -> None:
         """Keep the connection if it may carry another exchange, else close it."""
         try:

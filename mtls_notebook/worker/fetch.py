@@ -10,11 +10,12 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import h11
 import httpx
@@ -33,7 +34,11 @@ from .exchange import Headers, Incoming, Outgoing, Subrequest
 from .http1 import BodyFailed, Garbled, Head, Http1, NoAnswer, Truncated
 from .journal import Journal
 
+T = TypeVar("T")
+
 _HEAD_BYTES = 2048  # of a refused request's body: enough for the title in which nginx names the reason
+_SHORT_BYTES = 64 * 1024
+_SENT_AT_ONCE_BYTES = 16 * 1024  # a socket takes that much without waiting for its reader
 _SAFE_TO_REPEAT = {"GET", "HEAD", "OPTIONS", "TRACE"}  # RFC 9110 §9.2.1
 
 
@@ -78,6 +83,21 @@ class BoundFetcher:
             return self._exchange(run)
         except FAILED as error:
             raise self.refusal(run, error) from error
+
+    def begin(self, request: Outgoing) -> Begun | None:
+        """Return the request under way on a kept connection, for a loop that waits by itself instead of a thread.
+
+        None: no connection is kept, or the request is a stream or long; `send` it then. Raises ConnectError.
+        """
+        if not isinstance(request.body, bytes) or len(request.body) > _SENT_AT_ONCE_BYTES:
+            return None
+        place = _place(request.url)
+        if self._binding is not None and not self._binding.allows(place.origin.host):
+            return None  # `send` says so
+        connection = self._connections.borrow_kept(place.origin)
+        if connection is None:
+            return None
+        return Begun(_Run(self, request, place), self._connections, connection)
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -180,6 +200,65 @@ class _Run:
         return error
 
 
+class Stale(Exception):
+    """The kept connection turned out to be over before anything was said: `Begun.again` asks on another."""
+
+
+class Begun:
+    """A request on a kept connection: wait until `fileno()` is readable, then `step`, until there is an answer."""
+
+    def __init__(self, run: _Run, connections: Connections, connection: Http1) -> None:
+        self._run = run
+        self._connections = connections
+        self._connection = connection
+        self._answer: Answer | None = None
+        run.request.on_abandon(run.abort)
+        head, body = _head(run.request, run.place)
+        assert isinstance(body, bytes)
+        token = current_exchange.set(run.exchange)
+        try:
+            self._guarded(lambda: connection.begin(head, body))
+        finally:
+            current_exchange.reset(token)
+
+    def fileno(self) -> int:
+        """Return the socket to wait for."""
+        return self._connection.stream.fileno()
+
+    def step(self) -> Answer | None:
+        """Return the answer once its head, and all of a short body, is there. Raises ConnectError, Stale."""
+        if self._answer is None:
+            response = self._guarded(lambda: self._connection.response(0))
+            if response is None:
+                return None
+            self._connection.stream.record(Kind.RESPONSE, response.status_code)
+            self._answer = Answer(self._run, self._connections, self._connection, response)
+        return self._answer if not self._answer.is_short or self._answer.gather() else None
+
+    def again(self) -> Answer:
+        """Return the answer from another connection, waiting for it. Raises ConnectError."""
+        run = self._run
+        run.exchange = Exchange(run.exchange.method, run.exchange.target)
+        try:
+            return run.once(self._connections)
+        except FAILED as error:
+            raise run.fetcher.refusal(run, error) from error
+
+    def late(self) -> ConnectError:
+        """Return the error of an origin that stays silent; the connection is over then."""
+        self._connections.discard(self._connection)
+        return self._run.fetcher.refusal(self._run, TimeoutError("no answer in time"))
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except FAILED as error:
+            self._connections.discard(self._connection)
+            if self._run.may_repeat and not self._run.exchange.aborted and _failure(error) in ("closed", "reset"):
+                raise Stale from error
+            raise self._run.fetcher.refusal(self._run, error) from error
+
+
 class Answer:
     """An origin's answer (see exchange.Incoming): status, raw headers, and the raw body as it comes."""
 
@@ -188,6 +267,8 @@ class Answer:
         self._connections = connections
         self._connection = connection
         self._head = bytearray()
+        self._taken: deque[bytes] = deque()
+        self._broken: ConnectError | None = None
         self._received = 0
         self._open = True
         self.status = response.status_code
@@ -197,22 +278,54 @@ class Answer:
         )
         run.note(status=self.status, headers_ns=time.monotonic_ns())
 
+    @property
+    def is_short(self) -> bool:
+        """Return whether the body is known to be short."""
+        length = next((value for name, value in self.headers if name.lower() == "content-length"), "")
+        return self.status in (204, 304) or (length.isdigit() and int(length) <= _SHORT_BYTES)
+
+    def gather(self) -> bool:
+        """Take in what has come of the body, without waiting; return whether that is all of it (or its failure)."""
+        while self._open:
+            try:
+                chunk = self._connection.next_chunk(0)
+            except FAILED as error:
+                self._broken = self._broke_off(error)
+                return True
+            if chunk is None:
+                return False
+            if not chunk:
+                self.close()
+            else:
+                self._taken.append(self._counted(chunk))
+        return True
+
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body's raw bytes. Raises ConnectError when it breaks off."""
+        while self._taken:
+            yield self._taken.popleft()
+        if self._broken is not None:
+            raise self._broken
         if not self._open:
             return
         try:
             for chunk in self._connection.body():
-                self._received += len(chunk)
-                if self.status >= 400 and len(self._head) < _HEAD_BYTES:
-                    self._head += chunk[:_HEAD_BYTES]
-                yield chunk
+                yield self._counted(chunk)
         except FAILED as error:
-            self._open = False
-            self._connections.discard(self._connection)
-            raise self._run.fetcher.refusal(self._run, error) from error
+            raise self._broke_off(error) from error
         finally:
             self.close()
+
+    def _counted(self, chunk: bytes) -> bytes:
+        self._received += len(chunk)
+        if self.status >= 400 and len(self._head) < _HEAD_BYTES:
+            self._head += chunk[:_HEAD_BYTES]
+        return chunk
+
+    def _broke_off(self, error: Exception) -> ConnectError:
+        self._open = False
+        self._connections.discard(self._connection)
+        return self._run.fetcher.refusal(self._run, error)
 
     def close(self) -> None:
         """Give the connection back (or close it when the body was not read to its end), once."""

@@ -62,20 +62,42 @@ class Http1:
 
     def ask(self, head: Head, body: bytes | Iterable[bytes]) -> h11.Response:
         """Return the answer's head; the request's body may still be on its way. Raises OSError and the above."""
-        request = h11.Request(method=head.method, target=head.target, headers=head.headers)
         if isinstance(body, bytes):
-            self._send_whole(request, body)
+            self.begin(head, body)
         else:
-            self._send(request)
+            self._send(_request(head))
             self._sender = _Sender(self, body)
-        while not isinstance(event := self._next(NoAnswer), h11.Response):
-            pass  # 1xx: the real answer is still to come (RFC 9110 §15.2)
-        return event
+        response = self.response(READ_TIMEOUT_S)
+        assert response is not None  # only a wait of no time at all ends without one
+        return response
+
+    def begin(self, head: Head, body: bytes) -> None:
+        """Send a whole request; `response` and `next_chunk` tell what comes back. Raises OSError."""
+        with self._lock:
+            events = (_request(head), h11.Data(data=body), h11.EndOfMessage())
+            data = b"".join(self._http.send(event) or b"" for event in events)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.stream.write(data, WRITE_TIMEOUT_S)  # why it would not listen, its answer or alert will say
+
+    def response(self, timeout_s: float) -> h11.Response | None:
+        """Return the answer's head, None when it is not there yet and `timeout_s` is 0."""
+        while True:
+            event = self._next(NoAnswer, timeout_s)
+            if event is None or isinstance(event, h11.Response):
+                return event
+            # 1xx: the real answer is still to come (RFC 9110 §15.2)
+
+    def next_chunk(self, timeout_s: float) -> bytes | None:
+        """Return the next raw bytes of the body, b"" at its end; None when not there yet and `timeout_s` is 0."""
+        event = self._next(Truncated, timeout_s)
+        if isinstance(event, h11.Data):
+            return bytes(event.data)
+        return None if event is None else b""
 
     def body(self) -> Iterator[bytes]:
         """Yield the answer's raw body. Raises Truncated, OSError."""
-        while isinstance(event := self._next(Truncated), h11.Data):
-            yield bytes(event.data)
+        while chunk := self.next_chunk(READ_TIMEOUT_S):
+            yield chunk
 
     @property
     def is_reusable(self) -> bool:
@@ -95,21 +117,17 @@ class Http1:
             self.stream.abort()
         self.stream.close()
 
-    def _send_whole(self, request: h11.Request, body: bytes) -> None:
-        with self._lock:
-            events = (request, h11.Data(data=body), h11.EndOfMessage()) if body else (request, h11.EndOfMessage())
-            data = b"".join(self._http.send(event) or b"" for event in events)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.stream.write(data, WRITE_TIMEOUT_S)  # why it would not listen, its answer or alert will say
-
     def _send(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
         with self._lock:
             data = self._http.send(event)
         if data:
             self.stream.write(data, WRITE_TIMEOUT_S)
 
-    def _next(self, at_end: type[NoAnswer | Truncated]) -> object:
-        """Return the next event, reading as needed; `at_end` is raised when the connection ends instead."""
+    def _next(self, at_end: type[NoAnswer | Truncated], timeout_s: float) -> object:
+        """Return the next event, reading as needed; `at_end` is raised when the connection ends instead.
+
+        None: nothing is there yet, and `timeout_s` is 0.
+        """
         while True:
             try:
                 with self._lock:
@@ -119,18 +137,23 @@ class Http1:
             if event is not h11.NEED_DATA:
                 if isinstance(event, h11.ConnectionClosed):
                     raise at_end("the connection was closed")
+                if isinstance(event, h11.Data) and not event.data:
+                    continue
                 return event
-            data = self._read()
+            try:
+                data = self._read(timeout_s)
+            except BlockingIOError:
+                return None
             self._ended = not data
             if self._ended and at_end is NoAnswer:
                 raise NoAnswer("the connection was closed before an answer")
             with self._lock:
                 self._http.receive_data(data)
 
-    def _read(self) -> bytes:
+    def _read(self, timeout_s: float) -> bytes:
         while True:
             try:
-                return self.stream.read(READ_BYTES, READ_TIMEOUT_S)
+                return self.stream.read(READ_BYTES, timeout_s)
             except TimeoutError:
                 # Silence is no fault of the origin's while the request is still being sent.
                 if self._sender is None or self._sender.is_done:
@@ -139,6 +162,10 @@ class Http1:
                 if self._sender is not None and self._sender.failure is not None:
                     raise BodyFailed("the request's body could not be read") from self._sender.failure
                 raise
+
+
+def _request(head: Head) -> h11.Request:
+    return h11.Request(method=head.method, target=head.target, headers=head.headers)
 
 
 class _Sender(threading.Thread):

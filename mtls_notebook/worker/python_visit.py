@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
@@ -18,13 +19,16 @@ from typing import Any, TypeVar
 from ..errors import ConnectError
 from ..loop import in_thread
 from .exchange import Closer, Environment, Fetcher, Headers, Outgoing
-from .fetch import decoded
+from .fetch import BoundFetcher, Stale, decoded
 from .hops import Arrival, FetchError, Leg, Pairs, Ports
+from .http1 import READ_TIMEOUT_S
 
 _AT_ONCE = 32  # blocking fetches of one visit: more only fight for the interpreter lock
 _DECODED = {"gzip", "x-gzip", "deflate", "identity"}
 _SHORT_BYTES = 64 * 1024  # a body of this length is read with its headers: a second thread would cost more
 _OPEN_AT_ONCE = 32  # answers whose body waits to be read: each holds a connection, so further ones are read at once
+
+_CAN_WAIT = sys.platform != "win32"  # its loop waits for operations, not for sockets
 
 T = TypeVar("T")
 
@@ -78,7 +82,7 @@ class Visit:
         async with self._slots:
             self._lines.add(line)
             try:
-                arrival = await _blocking(partial(self._sent, fetcher, outgoing, line), line)
+                arrival = await self._arrived(fetcher, outgoing, line)
             except BaseException:
                 self._lines.discard(line)
                 raise
@@ -86,6 +90,36 @@ class Visit:
             self._lines.discard(line)
         else:
             self._unread.add(line)
+        return arrival
+
+    async def _arrived(self, fetcher: Fetcher, outgoing: Outgoing, line: Line) -> _Arrival:
+        begun = await self._begun(fetcher, outgoing, line)
+        return begun or await _blocking(partial(self._sent, fetcher, outgoing, line), line)
+
+    async def _begun(self, fetcher: Fetcher, outgoing: Outgoing, line: Line) -> _Arrival | None:
+        """Send on a kept connection and wait on the loop itself: two hops between threads cost more than the fetch.
+
+        None: nothing was sent, no connection is kept.
+        """
+        with _as_the_worker_sees_it():
+            begun = fetcher.begin(outgoing) if isinstance(fetcher, BoundFetcher) and _CAN_WAIT else None
+            if begun is None:
+                return None
+            try:
+                async with asyncio.timeout(READ_TIMEOUT_S):
+                    while (answer := begun.step()) is None:
+                        await _readable(begun.fileno())
+            except Stale:
+                answer = await in_thread(begun.again, line.cut)
+            except TimeoutError:
+                raise begun.late() from None
+            except asyncio.CancelledError:
+                line.cut()
+                raise
+        arrival = _Arrival(answer, line, self._read)
+        line.on_abandon(arrival.end)
+        if arrival.is_short:
+            arrival.hold()
         return arrival
 
     def _sent(self, fetcher: Fetcher, outgoing: Outgoing, line: Line) -> _Arrival:
@@ -199,6 +233,17 @@ class _Arrival:
             with _as_the_worker_sees_it():
                 return work()
         return await _blocking(work, self._line)
+
+
+async def _readable(descriptor: int) -> None:
+    """Wait until there is something to read, or the end."""
+    loop = asyncio.get_running_loop()
+    came = asyncio.Event()
+    loop.add_reader(descriptor, came.set)
+    try:
+        await came.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 async def _blocking(work: Callable[[], T], line: Line) -> T:

@@ -27,6 +27,7 @@ display(CertificateWidget(chain(), stored()))
 display(HandshakeWidget(handshake("tls13-refused")))
 display(InvocationWidget(run()))
 """
+TALL = 6_000  # pixels: all widgets at once, since what is scrolled out of sight is not judged
 THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
 
 
@@ -44,8 +45,21 @@ def need_axe() -> None:
 def widgets(notebook: Notebook) -> Iterator[list[Locator]]:
     """Return every widget on one page, with what a user may open in it opened."""
     need_axe()
+    window = notebook.page.viewport_size
+    assert window is not None
+    notebook.page.set_viewport_size({"width": window["width"], "height": TALL})
     notebook.open("axe.ipynb", SHOW_STORE, SHOW_UPLOAD, SHOW_OTHERS)
-    notebook.run_all()
+    views = notebook.page.locator("section.mtls-view")
+    if views.count() == 0:
+        notebook.run_all()
+        prepare(notebook)
+    yield views.all()
+    notebook.page.emulate_media(forced_colors="none")
+    notebook.theme(THEMES[0])
+    notebook.page.set_viewport_size(window)
+
+
+def prepare(notebook: Notebook) -> None:
     table = notebook.view("Certificate store")
     table.get_by_role("button", name="alpha", exact=True).click()
     table.get_by_role("button", name="Delete…").click()
@@ -53,24 +67,27 @@ def widgets(notebook: Notebook) -> Iterator[list[Locator]]:
     drop(notebook, zone, ("p.html", b"<html>"), ("l.p12", archive(client("locked"))), ("a.key", client("a").key_pem))
     drop(notebook, zone, ("c.pem", client().certificate_pem), ("c.key", client().key_pem))
     zone.get_by_text("client in the browser stored").wait_for()
-    yield notebook.page.locator("section.mtls-view").all()
-    notebook.page.emulate_media(forced_colors="none")
-    notebook.theme(THEMES[0])
 
 
 def test_axe_finds_nothing_in_any_theme(notebook: Notebook, widgets: list[Locator]) -> None:
     assert len(widgets) == 5
-    for theme in THEMES:
+    assert axe.problems(notebook.page, *widgets) == []
+    for theme in THEMES[1:]:
         notebook.theme(theme)
-        assert {theme: [line for view in widgets for line in axe.problems(notebook.page, view)]} == {theme: []}
+        assert {theme: axe.problems(notebook.page, *widgets, rules=axe.COLOURS)} == {theme: []}
 
 
 def test_axe_finds_nothing_with_forced_colours(notebook: Notebook, widgets: list[Locator]) -> None:
     notebook.page.emulate_media(forced_colors="active")
-    assert [line for view in widgets for line in axe.problems(notebook.page, view)] == []
+    assert axe.problems(notebook.page, *widgets, rules=axe.COLOURS) == []
 
 
-def test_axe_would_find_a_button_without_a_name(notebook: Notebook, widgets: list[Locator]) -> None:
-    view = widgets[0]
-    view.evaluate("root => root.append(Object.assign(document.createElement('button'), { className: 'nameless' }))")
-    assert any("button-name" in line for line in axe.problems(notebook.page, view))
+def test_axe_would_find_a_button_without_a_name_and_faint_text(notebook: Notebook, widgets: list[Locator]) -> None:
+    spoilt = (
+        """root => root.insertAdjacentHTML('beforeend', '<div class="spoilt"><button></button><p>faint</p></div>')"""
+    )
+    widgets[0].evaluate(spoilt)
+    widgets[0].locator(".spoilt p").evaluate("text => text.style.color = '#aaa'")
+    found = axe.problems(notebook.page, widgets[0])
+    widgets[0].locator(".spoilt").evaluate("box => box.remove()")
+    assert {line.split(":")[0] for line in found} == {"button-name", "color-contrast"}

@@ -42,6 +42,16 @@ def test_every_byte_is_folded_until_wanted(card: Locator) -> None:
     expect(dump).to_contain_text("30 82")
 
 
+def test_every_byte_belongs_to_a_field_that_says_what_it_is_for(card: Locator) -> None:
+    card.get_by_text("Every byte").click()
+    card.locator(".mtls-byte[data-at='0']").click()
+    expect(card.get_by_role("treeitem", name="tag").first).to_have_attribute("aria-selected", "true")
+    card.get_by_role("treeitem", name="tbsCertificate").click()
+    card.get_by_role("treeitem", name="validity").click()
+    expect(card.locator(".mtls-field-prose")).to_contain_text("RFC 5280")
+    expect(card.locator(".mtls-byte.mtls-lit")).to_have_count(32)
+
+
 def test_a_fingerprint_is_copied_or_selected(notebook: Notebook, card: Locator) -> None:
     shown = card.get_by_role("button", name="Copy").nth(1)
     wanted = (shown.get_attribute("aria-label") or "").removeprefix("Copy ")

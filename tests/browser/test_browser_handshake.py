@@ -32,6 +32,26 @@ def show(notebook: Notebook) -> Show:
     return shown
 
 
+MET = """
+from tests.unit.views.replay import met
+from mtls_notebook.views.handshake import HandshakeWidget
+widget = HandshakeWidget(met(), predict={predict})
+widget
+"""
+
+
+@pytest.fixture
+def show_met(notebook: Notebook) -> Callable[[bool], Locator]:
+    """Return `show_met(predict)`: a handshake with its records and secrets kept."""
+
+    def shown(predict: bool) -> Locator:
+        notebook.open(f"met-{predict}.ipynb", MET.format(predict=predict))
+        notebook.run_all()
+        return notebook.view("Predict the handshake" if predict else "Handshake with pair.example")
+
+    return shown
+
+
 def selected(notebook: Notebook) -> int:
     return int(notebook.ask("print(widget.selected)"))
 
@@ -71,7 +91,7 @@ def test_the_kernel_selects_and_the_widget_follows(notebook: Notebook, show: Sho
     view = show("tls13-mtls")
     notebook.ask("widget.selected = 5")
     expect(view.get_by_role("button", pressed=True)).to_have_accessible_name(
-        "CertificateVerify, server to client, encrypted, ecdsa_secp256r1_sha256, Client verifies it"
+        "CertificateVerify, server to client, encrypted, ecdsa_secp256r1_sha256, Client verifies it, proof holds"
     )
 
 
@@ -148,3 +168,129 @@ def test_a_cell_that_ends_with_a_handshake_shows_the_widget(notebook: Notebook) 
     expect(view.get_by_role("button", pressed=True)).to_have_accessible_name(
         "ClientHello, client to server, in plain text, SNI origin.example · http/1.1, Client connects to server"
     )
+
+
+def test_a_proof_stands_at_its_message_and_opens_its_working(show_met: Callable[[bool], Locator]) -> None:
+    view = show_met(False)
+    view.get_by_role("button", name="CertificateVerify, client to server").click()
+    details = view.get_by_role("region", name="Selected message")
+    expect(details.get_by_text("64 spaces, context string")).to_be_hidden()
+    details.get_by_text("Client's CertificateVerify", exact=True).click()
+    working = details.locator(".mtls-working")
+    expect(working).to_contain_text("Transcript-Hash")
+    expect(working).to_contain_text("20 20 20 20")
+    view.get_by_role("button", name="Finished, client to server").click()
+    details.get_by_text("Client's Finished", exact=True).click()
+    expect(working).to_contain_text("secret: kept in memory, not shown")
+
+
+def test_the_wire_tab_shows_the_record_beside_what_it_says(show_met: Callable[[bool], Locator]) -> None:
+    view = show_met(False)
+    view.get_by_role("button", name="Finished, client to server").click()
+    fields = view.get_by_role("tab", name="Fields")
+    fields.focus()
+    fields.press("ArrowRight")
+    expect(view.get_by_role("tab", name="Wire")).to_be_focused()
+    record = view.get_by_role("region", name="Record: application_data outside, handshake inside")
+    expect(record.locator(".mtls-record-header")).to_have_text("17 03 03 00 45")
+    expect(record).to_contain_text("14 00 00 30")
+    expect(view.get_by_role("treeitem")).to_have_count(0)
+
+
+def test_the_request_shows_its_http_head(show_met: Callable[[bool], Locator]) -> None:
+    view = show_met(False)
+    view.get_by_role("button", name="GET /orders, client to server").click()
+    expect(view.get_by_role("region", name="Selected message")).to_contain_text("GET /orders HTTP/1.1")
+    expect(view).to_contain_text("(18 bytes, not shown)")
+
+
+def test_a_certificate_opens_as_a_tree_whose_fields_light_their_bytes(show: Show) -> None:
+    view = show("tls13-mtls")
+    view.get_by_role("button", name="Certificate, client to server").click()
+    serial = view.get_by_role("treeitem", name="serialNumber").first
+    for name in ("certificate_list", "CertificateEntry", "cert_data", "data", "tbsCertificate"):
+        row = view.locator(".mtls-field:visible").filter(has=view.page.get_by_text(name, exact=True)).first
+        if row.get_attribute("aria-expanded") == "false":
+            row.click()
+    serial.click()
+    expect(view.locator(".mtls-field-prose")).to_contain_text("RFC 5280")
+    expect(view.locator(".mtls-byte.mtls-lit")).to_have_count(22)
+
+
+def test_playing_walks_to_the_end_and_stops(notebook: Notebook, show: Show) -> None:
+    view = show("tls13-refused")
+    view.get_by_role("button", name="Previous message").click()
+    view.get_by_role("button", name="Play").click()
+    expect(view.get_by_role("button", name="Pause")).to_be_visible()
+    expect(view.get_by_role("button", name="Play")).to_be_visible()
+    expect(view).to_contain_text("11 of 11")
+
+
+def test_predicting_hides_what_is_to_come_and_grades_by_what_came(
+    notebook: Notebook, show_met: Callable[[bool], Locator]
+) -> None:
+    view = show_met(True)
+    expect(view.locator(".mtls-arrow:visible")).to_have_count(1)
+    expect(view).not_to_contain_text("mutual")
+    question = view.get_by_role("region", name="Prediction")
+    question.get_by_role("button", name="ServerHello", exact=True).press("Enter")
+    expect(question.get_by_role("status")).to_contain_text("Right: ServerHello.")
+    following = question.get_by_role("button", name="Next question")
+    expect(following).to_be_focused()
+    following.press("Enter")
+    expect(question.get_by_role("button").first).to_be_focused()
+    question.get_by_role("button", name="Finished", exact=True).click()
+    expect(question.get_by_role("status")).to_contain_text("Not this time:")
+    assert notebook.ask("print(widget.score)") == "(1, 2)"
+
+
+def test_answered_to_the_end_a_prediction_becomes_the_whole_handshake(
+    notebook: Notebook, show_met: Callable[[bool], Locator]
+) -> None:
+    view = show_met(True)
+    right = {"ServerHello", "EncryptedExtensions", "CertificateRequest", "Certificate", "CertificateVerify"}
+    question = view.get_by_role("region", name="Prediction")
+    asked = int(notebook.ask("print(len(widget.state['questions']))"))
+    for _ in range(asked):
+        question.get_by_role("button").first.click()
+        question.get_by_role("button").click()
+    expect(question).to_contain_text(f"of {asked} right")
+    expect(view).to_contain_text("mutual")
+    names = set(notebook.ask("print(*(a['name'] for a in widget.state['arrows']))").split())
+    assert right <= names
+    expect(view.locator(".mtls-arrow:visible")).to_have_count(int(notebook.ask("print(len(widget.state['arrows']))")))
+
+
+def test_the_selected_message_stays_in_sight_while_the_page_scrolls(notebook: Notebook, show: Show) -> None:
+    view = show("tls13-mtls")
+    panel = view.locator(".mtls-message")
+    size = notebook.page.viewport_size
+    notebook.page.set_viewport_size({"width": 1400, "height": 480})
+    try:
+        view.get_by_role("button", name="Alert, server to client").scroll_into_view_if_needed()
+        expect(panel.get_by_role("heading")).to_be_in_viewport()
+    finally:
+        notebook.page.set_viewport_size(size or {"width": 1400, "height": 1000})
+
+
+def test_a_handshake_is_painted_soon_after_its_state_has_arrived(notebook: Notebook, show: Show) -> None:
+    """200 ms is the aim on an idle machine; the assertion leaves room for a busy one."""
+    view = show("tls13-mtls")
+    notebook.page.evaluate(PAINTED)
+    notebook.ask("widget.show(handshake('tls12-mtls'))")
+    expect(view).to_contain_text("ServerHelloDone")
+    took = notebook.page.evaluate("window.painted")
+    print(f"painted in {took:.0f} ms")
+    assert took < 2000
+
+
+# Notes how long the change of the view takes from its first node to the frame after its last.
+PAINTED = """() => {
+    const root = document.querySelector('section.mtls-view');
+    let began = 0;
+    new MutationObserver((_, watching) => {
+        began ||= performance.now();
+        requestAnimationFrame(() => requestAnimationFrame(() => (window.painted = performance.now() - began)));
+        watching.disconnect();
+    }).observe(root, { childList: true, subtree: true });
+}"""

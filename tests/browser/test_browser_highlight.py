@@ -29,6 +29,8 @@ OURS = (
 )
 OTHERS = ("1 + 1", "%%time\nexport = 1", "%mtls_bindings MY_CERT=x", "x = '''\n%%worker\n'''")
 
+SOURCES = (*(source for source, _ in OURS), *OTHERS)
+
 MIME_TYPES = "[...window.jupyterapp.shell.currentWidget.content.model.cells].map(cell => cell.mimeType)"
 REWRITE = """source => {
     window.jupyterapp.shell.currentWidget.content.model.cells.get(0).sharedModel.setSource(source);
@@ -43,34 +45,37 @@ def assert_highlighted(notebook: Notebook) -> None:
     expect(line.locator("span").first).to_have_text("export")
 
 
-def test_cells_are_highlighted_in_lab(notebook: Notebook) -> None:
-    notebook.open("highlight.ipynb", *(source for source, _ in OURS), *OTHERS)
-    assert_highlighted(notebook)
+@pytest.fixture
+def cells(notebook: Notebook) -> Notebook:
+    notebook.open("highlight.ipynb", *SOURCES)
+    return notebook
+
+
+def test_cells_are_highlighted_in_lab(cells: Notebook) -> None:
+    assert_highlighted(cells)
 
 
 def test_cells_are_highlighted_in_notebook_7(notebook: Notebook) -> None:
-    notebook.open_in_notebook7("highlight7.ipynb", *(source for source, _ in OURS), *OTHERS)
+    notebook.open_in_notebook7("highlight7.ipynb", *SOURCES)
     assert_highlighted(notebook)
 
 
-def test_the_language_follows_what_is_typed(notebook: Notebook) -> None:
-    notebook.open("typed.ipynb", "1 + 1")
-    for source, mime in (*OURS, ("2 + 2", "text/x-ipython")):
-        notebook.page.evaluate(REWRITE, source)
-        assert notebook.page.evaluate(MIME_TYPES) == [mime]
+def test_the_language_follows_what_is_typed(cells: Notebook) -> None:
+    first, mime = OURS[0]
+    for source, expected in (*OURS, ("2 + 2", "text/x-ipython"), (first, mime)):
+        cells.page.evaluate(REWRITE, source)
+        assert cells.page.evaluate(MIME_TYPES)[0] == expected
 
 
-def test_a_new_kernel_does_not_make_it_python_again(notebook: Notebook) -> None:
-    notebook.open("again.ipynb", f"%%worker\n{JAVASCRIPT}")
-    notebook.page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()")
-    notebook.wait_for_idle()
-    assert notebook.page.evaluate(MIME_TYPES) == ["text/javascript"]
+def test_a_new_kernel_does_not_make_it_python_again(cells: Notebook) -> None:
+    cells.page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()")
+    cells.wait_for_idle()
+    assert_highlighted(cells)
 
 
-@pytest.mark.parametrize("code", [JAVASCRIPT, TYPESCRIPT, PYTHON, CLASS, SCRIPT])
-def test_the_page_and_the_kernel_see_the_same_language(notebook: Notebook, code: str) -> None:
+def test_the_page_and_the_kernel_see_the_same_language(cells: Notebook) -> None:
     module = "window._JUPYTERLAB['mtls-notebook'].get('./extension').then(make => make())"
-    notebook.open("same.ipynb", "1")
-    seen = notebook.page.evaluate(f"async code => (await {module}).mimeType('%%worker\\n' + code)", code)
     names = {"text/javascript": "js", "application/typescript": "ts", "text/x-python": "python"}
-    assert names[seen] == detect(code)
+    for code in (JAVASCRIPT, TYPESCRIPT, PYTHON, CLASS, SCRIPT):
+        seen = cells.page.evaluate(f"async code => (await {module}).mimeType('%%worker\\n' + code)", code)
+        assert (names[seen], code) == (detect(code), code)

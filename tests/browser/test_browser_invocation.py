@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -80,3 +82,67 @@ def test_text_is_readable_in_light_and_dark(notebook: Notebook, view: Locator, t
     notebook.theme(theme)
     assert view.evaluate(FAINT) == []
     notebook.theme("JupyterLab Light")
+
+
+LIVE = """
+import socket
+from mtls_notebook.views.live import LiveInvocation
+from mtls_notebook.worker.exchange import HttpRequest, LogLine, Subrequest, WorkerSource
+from tests.unit.views.material import run
+from tests.unit.views.replay import events
+live = LiveInvocation(WorkerSource("js", ""), HttpRequest("GET", "https://worker.local/"))
+display(live.widget)
+for event in events("tls13-mtls")[:8]:
+    live.push(event)
+live.push(Subrequest("MY_CERT", "GET", "https://origin.example/", "", 0))
+live.push(LogLine("log", "still going", 1))
+with socket.create_connection(("127.0.0.1", {port})) as gate:
+    gate.recv(1)
+live.done(run())
+"""
+
+
+def test_messages_log_lines_and_the_waterfall_appear_while_the_cell_still_runs(notebook: Notebook) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gate:
+        notebook.open("live.ipynb", LIVE.format(port=gate.getsockname()[1]))
+        notebook.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        view = notebook.view("Worker cell is running")
+        expect(view.get_by_role("region", name="Handshake now")).to_contain_text("CertificateRequest")
+        expect(view.get_by_role("region", name="Log")).to_contain_text("still going")
+        expect(view.get_by_role("region", name="Subrequests")).to_contain_text("waiting")
+        gate.accept()[0].close()
+        done = notebook.view("Worker cell: 200 OK")
+    expect(done.get_by_role("region", name="Handshake now")).to_have_count(0)
+    expect(done.get_by_role("region", name="Answer")).to_contain_text("12345678901234567890")
+    notebook.wait_for_idle()
+
+
+MANY = """
+from dataclasses import replace
+from mtls_notebook.views.live import LiveInvocation
+from mtls_notebook.worker.exchange import HttpRequest, Subrequest, WorkerSource
+live = LiveInvocation(WorkerSource("js", ""), HttpRequest())
+live.widget
+"""
+PUSH = """
+for number in range(1000):
+    live.push(Subrequest("", "GET", f"https://origin.example/{number}", "", number, number + 1, number + 2, 200))
+"""
+
+
+def test_a_thousand_subrequests_stay_a_short_list_that_says_what_it_hides(notebook: Notebook) -> None:
+    notebook.open("many.ipynb", MANY)
+    notebook.run_all()
+    view = notebook.view("Worker cell is running")
+    notebook.ask(PUSH)
+    expect(view).to_contain_text("running: 1,000 subrequests so far")
+    expect(view.locator(".mtls-trace-gap")).to_contain_text("880 more subrequests, all answered")
+    expect(view.locator(".mtls-trace > li")).to_have_count(121)
+
+
+def test_a_place_that_is_left_shows_nothing(notebook: Notebook) -> None:
+    notebook.open("left.ipynb", MANY)
+    notebook.run_all()
+    view = notebook.view("Worker cell is running")
+    notebook.ask("live.leave()")
+    expect(view).to_be_hidden()

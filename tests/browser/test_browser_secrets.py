@@ -59,16 +59,15 @@ def holding(folder: Path, forms: list[bytes]) -> list[str]:
 
 
 def test_no_key_and_no_passphrase_is_in_any_file(notebook: Notebook, saved: str) -> None:
+    # What was saved is the widget's state, and the search does find what is there.
+    assert '"application/vnd.jupyter.widget-state+json"' in saved
+    found = holding(notebook.root.parent, [b"alone.key holds a private key, and no dropped file"])
+    assert {Path(name).name for name in found} >= {"secrets.ipynb", "secrets-checkpoint.ipynb"}
+
     forms = secrets_of(CLIENT, "alone", "locked")
     assert [form for form in forms if form.decode("latin-1") in saved] == []
     assert holding(notebook.root.parent, forms) == []
     assert "PRIVATE KEY" not in saved
-
-
-def test_what_was_saved_is_the_widgets_state_and_the_search_finds_what_is_there(notebook: Notebook, saved: str) -> None:
-    assert '"application/vnd.jupyter.widget-state+json"' in saved
-    found = holding(notebook.root.parent, [b"alone.key holds a private key, and no dropped file"])
-    assert {Path(name).name for name in found} >= {"secrets.ipynb", "secrets-checkpoint.ipynb"}
 
 
 def test_the_search_finds_a_key_in_a_file(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_host_outside_the_bindings_list_never_sees_the_certificate(session: Se
     try:
         limited = session.fetcher("MY_CERT")
         before = session.recording.connections()
-        with pytest.raises(HostNotAllowed, match="may not be presented to example-secure-origin.com") as caught:
+        with pytest.raises(HostNotAllowed, match=r"may not be presented to example-secure-origin\.com") as caught:
             get(limited, "/")
         assert "--hosts" in caught.value.hint
         assert session.recording.connections() == before
@@ -209,7 +209,7 @@ def test_a_compressed_body_is_undone_and_a_plain_one_left_alone(session: Session
         fetcher.close()
 
 
-class misbehaving:  # noqa: N801 - read as `with misbehaving([…]) as port`
+class misbehaving:
     """A loopback server that answers one request per connection with given bytes, then closes."""
 
     def __init__(self, answers: list[bytes]) -> None:
@@ -246,4 +246,5 @@ def test_descriptors_do_not_pile_up(session: Session) -> None:
         fetcher = session.fetcher("MY_CERT")
         b"".join(get(fetcher, "/"))
         fetcher.close()
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2
+    # The lab's ends of these connections are in this process too and close a moment later.
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 10

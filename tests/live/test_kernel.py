@@ -69,9 +69,7 @@ def test_the_announcements_worker_answers_and_the_origin_names_the_client(used: 
     assert running.value("run.handshakes[0].outcome") == "mutual"
 
 
-def test_the_key_is_in_no_output_not_even_in_a_verbose_traceback(
-    used: tuple[Kernel, str], folder: Path
-) -> None:
+def test_the_key_is_in_no_output_not_even_in_a_verbose_traceback(used: tuple[Kernel, str], folder: Path) -> None:
     _, outputs = used
     assert "PRIVATE KEY" not in outputs
     assert [form for form in secrets_of(folder) if form.decode("latin-1") in outputs] == []

@@ -58,9 +58,7 @@ def test_every_failure_has_a_cause_and_something_to_do(symptom: str) -> None:
     ("kind", "words"),
     [("expired", "expired"), ("not-yet-valid", "not valid before"), ("server-usage", "not for clientAuth")],
 )
-def test_whatever_alert_the_server_chose_the_certificates_own_fault_is_told(
-    number: int, kind: str, words: str
-) -> None:
+def test_whatever_alert_the_server_chose_the_certificates_own_fault_is_told(number: int, kind: str, words: str) -> None:
     found = examine(case(refused(number), bad(kind), failure="tls"))
     assert found is not None
     assert words in found.cause

@@ -19,8 +19,7 @@ from tests.unit.tls.captured import NAMES
 def story(shake: Handshake) -> list[tuple[str, list[str]]]:
     """Return each step's number with the names of its messages."""
     return [
-        (step.number, [arrow.name for arrow in shake.arrows if arrow.step == i])
-        for i, step in enumerate(shake.steps)
+        (step.number, [arrow.name for arrow in shake.arrows if arrow.step == i]) for i, step in enumerate(shake.steps)
     ]
 
 

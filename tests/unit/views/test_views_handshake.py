@@ -6,25 +6,21 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from typing import Any
+from typing import get_args
 
 import pytest
 
 from mtls_notebook.diagnosis.doctor import Diagnosis
 from mtls_notebook.recorder.events import Event, Verified
-from mtls_notebook.recorder.handshake import AlertSeen, Handshake, fold
+from mtls_notebook.recorder.handshake import AlertSeen, Handshake, Outcome, fold
 from mtls_notebook.tls.messages import Message, Undecoded
-from mtls_notebook.views import figure
+from mtls_notebook.views import figure, story
 from mtls_notebook.views import handshake as view
+from tests.unit.views.drawn import nodes
 from tests.unit.views.material import HOSTILE, SHOWN
-from tests.unit.views.replay import CAPTURES, events, handshake
+from tests.unit.views.replay import CAPTURES, events, handshake, met
 
 NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
-
-
-def nodes(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return every node of a field tree."""
-    return [found for node in fields for found in (node, *nodes(node["children"]))]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,7 +28,7 @@ def test_the_state_is_plain_json_below_its_limit(name: str) -> None:
     state = view.state(handshake(name))
     written = json.dumps(state, allow_nan=False)
     assert json.loads(written) == state
-    assert len(written) <= view.STATE_LIMIT_BYTES
+    assert view.length_bytes(state) <= view.STATE_LIMIT_BYTES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,15 +52,14 @@ def test_a_step_without_a_message_has_one_line_after_the_steps_before_it(name: s
 @pytest.mark.parametrize("name", NAMES)
 def test_every_field_has_its_place_in_the_bytes_and_words_of_its_own(name: str) -> None:
     state = view.state(handshake(name))
-    found = [
-        (arrow, node) for arrow in state["arrows"] if arrow["anatomy"] for node in nodes(arrow["anatomy"]["fields"])
-    ]
+    found = [(arrow, node) for arrow in state["arrows"] if arrow["anatomy"] for node in nodes(state, arrow["anatomy"])]
     assert found
     for arrow, node in found:
-        start, end = node["span"]
+        start, end = node.span
         assert 0 <= start < end <= arrow["anatomy"]["length"]
-        assert state["prose"][node["prose"]]["text"]
-        assert node["value"]
+        assert node.text
+        assert node.source
+        assert node.value
 
 
 def test_a_usual_handshake_hides_no_field_and_no_byte() -> None:
@@ -80,7 +75,7 @@ def test_a_flood_of_messages_is_cut_and_says_so() -> None:
     shown = handshake("tls13-mtls")
     flood = replace(shown, arrows=shown.arrows * 8)
     state = view.state(flood)
-    assert len(json.dumps(state)) <= view.STATE_LIMIT_BYTES
+    assert view.length_bytes(state) <= view.STATE_LIMIT_BYTES
     assert any(arrow["anatomy"] and arrow["anatomy"]["hidden"] for arrow in state["arrows"])
     assert len(state["arrows"]) == len(flood.arrows)
 
@@ -235,7 +230,64 @@ def test_the_widget_shows_another_handshake_when_told() -> None:
     widget = view.HandshakeWidget(handshake("tls13-mtls"))
     refused = handshake("tls13-refused")
     widget.show(refused)
-    assert widget.state == view.state(refused)
+    assert widget.state == view.state(refused, None, *view.carried(refused))
     assert widget.selected == view.first_selected(refused)
     assert widget._repr_mimebundle_()[0]["text/plain"] == view.text(refused)
+    widget.close()
+
+
+def test_a_handshake_with_all_that_its_events_prove_stays_below_the_limit_and_hides_nothing() -> None:
+    shown = met()
+    state = view.state(shown, None, *view.carried(shown))
+    assert view.length_bytes(state) <= view.STATE_LIMIT_BYTES
+    assert sum(arrow["anatomy"]["hidden"] for arrow in state["arrows"] if arrow["anatomy"]) == 0
+    assert json.loads(json.dumps(state)) == state
+
+
+def test_proofs_stand_at_their_messages_and_in_the_head() -> None:
+    shown = met()
+    state = view.state(shown, None, *view.carried(shown))
+    marked = [(arrow["name"], arrow["sender"]) for arrow in state["arrows"] if arrow["mark"] == "holds"]
+    assert marked == [
+        ("CertificateVerify", "server"),
+        ("Finished", "server"),
+        ("CertificateVerify", "client"),
+        ("Finished", "client"),
+    ]
+    assert "4 proofs recomputed" in state["facts"]
+    verify = next(arrow for arrow in state["arrows"] if arrow["name"] == "CertificateVerify")
+    assert verify["label"].endswith("proof holds")
+
+
+def test_the_outline_has_every_arrow_and_no_bytes() -> None:
+    shown = handshake("tls13-mtls")
+    outline = view.outline(shown)
+    assert [arrow["name"] for arrow in outline["arrows"]] == [arrow.name for arrow in shown.arrows]
+    assert not any(arrow["anatomy"] for arrow in outline["arrows"])
+    assert set(outline) == set(view.state(shown))
+    assert set(outline["arrows"][0]) == set(view.state(shown)["arrows"][0])
+    assert view.length_bytes(outline) < 12_000
+
+
+def test_playing_keeps_the_rhythm_within_bounds() -> None:
+    waits = story.pacing([0, 1_000, 2_000, 9_000_000, 9_001_000])
+    assert waits[0] == 0
+    assert waits[1] == waits[2] == waits[4] == story.SHORTEST_MS
+    assert waits[3] == story.LONGEST_MS
+    assert story.pacing([0, 1_000, 2_000]) == [0, story.PACE_MS, story.PACE_MS]
+    assert story.pacing([5, 5]) == [0, story.SHORTEST_MS]
+    assert story.pacing([]) == []
+
+
+def test_every_outcome_has_a_badge() -> None:
+    assert set(story.BADGES) == set(get_args(Outcome))
+
+
+def test_in_predict_mode_the_head_gives_nothing_away_and_guesses_are_graded_by_what_came() -> None:
+    shown = handshake("tls13-mtls")
+    widget = view.HandshakeWidget(shown, predict=True)
+    assert "mutual" not in json.dumps([widget.state["veil"], widget.state["label"]])
+    numbers = [question["arrow"] for question in widget.state["questions"]]
+    widget.guesses = [[numbers[0], "ServerHello"], [numbers[1], "Alert"]]
+    assert widget.score == (1, 2)
     widget.close()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mtls_notebook.errors import WorkerThrew
 from mtls_notebook.views import invocation as view
+from mtls_notebook.views.handshake import STATE_LIMIT_BYTES, length_bytes
 from mtls_notebook.worker.exchange import LogLine
 from tests.unit.views.material import DIAGNOSIS, HOSTILE, SHOWN, chain, run
 
@@ -88,7 +89,7 @@ def test_html_holds_nothing_that_sanitising_strips() -> None:
 def test_hostile_headers_and_logs_are_shown_with_their_unseen_characters_named() -> None:
     state = view.state(run())
     assert state["response"]["headers"][1] == {"name": "x-evil", "value": SHOWN}
-    assert state["logs"][1] == {"level": "error", "text": SHOWN + "\nnext line"}
+    assert state["logs"][1] == {"number": 1, "level": "error", "text": SHOWN + "\nnext line"}
 
 
 def test_many_log_lines_are_cut_and_counted() -> None:
@@ -102,6 +103,33 @@ def test_many_handshakes_are_cut_and_the_rows_beyond_open_none() -> None:
     state = view.state(run(handshakes=handshakes, trace=trace))
     assert len(state["handshakes"]) == view.HANDSHAKES_SHOWN
     assert [row["handshake"] for row in state["trace"]] == [*range(8), -1, -1, -1, -1]
+
+
+def test_the_state_of_many_handshakes_stays_small_and_the_opened_one_is_there_whole() -> None:
+    handshakes = tuple(replace(run().handshakes[0], connection=number) for number in range(8))
+    trace = tuple(replace(run().trace[0], connection=number) for number in range(8))
+    many = run(handshakes=handshakes, trace=trace)
+    assert length_bytes(view.state(many)) <= STATE_LIMIT_BYTES
+    details = view.details(many, 3)
+    assert set(details) == {"3"}
+    assert details["3"]["arrows"][0]["anatomy"]["hex"]
+    assert length_bytes(details) <= STATE_LIMIT_BYTES + 1_000
+    assert view.details(many, -1) == view.details(many, 99) == {}
+
+
+def test_the_widget_sends_a_handshake_whole_when_it_is_opened() -> None:
+    widget = view.view(run())
+    assert set(widget.details) == {"1"}
+    widget.opened = 0
+    assert set(widget.details) == {"0"}
+    widget.opened = -1
+    assert set(widget.details) == {"0"}
+    widget.close()
+
+
+def test_a_diagnosis_that_many_subrequests_share_is_told_once() -> None:
+    many = run(trace=run().trace * 5)
+    assert view.text(many).count("What to do:") == 1
 
 
 def test_the_widget_carries_its_own_static_forms() -> None:

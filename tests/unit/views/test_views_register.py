@@ -12,12 +12,14 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 from mtls_notebook import views
+from mtls_notebook.recorder.compare import compare
 from tests.unit.views.material import chain, run, stored
 from tests.unit.views.replay import handshake
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 VALUES: dict[str, Callable[[], object]] = {
     "Handshake": lambda: handshake("tls13-mtls"),
+    "Comparison": lambda: compare(handshake("tls13"), handshake("tls13-mtls")),
     "Invocation": run,
     "Certificate": lambda: chain()[0],
     "Stored": stored,

@@ -10,10 +10,14 @@ import pytest
 
 from mtls_notebook.views import assets, static
 from mtls_notebook.views.certificate import CertificateWidget
+from mtls_notebook.views.comparison import ComparisonWidget
 from mtls_notebook.views.handshake import HandshakeWidget
 from mtls_notebook.views.invocation import InvocationWidget
+from mtls_notebook.views.store import StoreWidget
+from mtls_notebook.views.upload import UploadZone
 
-WIDGETS = (HandshakeWidget, CertificateWidget, InvocationWidget)
+SHOWN = (HandshakeWidget, CertificateWidget, InvocationWidget, ComparisonWidget)
+WIDGETS = (*SHOWN, StoreWidget, UploadZone)
 FOLDER = Path(static.__file__).parent
 
 
@@ -53,7 +57,7 @@ def test_no_style_or_script_fetches_anything() -> None:
     assert [path.name for path in parts if outward.search(path.read_text("utf-8"))] == []
 
 
-@pytest.mark.parametrize("widget", WIDGETS)
+@pytest.mark.parametrize("widget", SHOWN)
 def test_a_widgets_class_names_are_styled_or_only_hooks(widget: type) -> None:
     hooks = {"mtls-icon-", "mtls-from-client"}
     script, sheet = str(widget._esm), str(widget._css)  # type: ignore[attr-defined]
@@ -71,6 +75,9 @@ PLAIN = {
     "mtls-validity",
     "mtls-prose",
     "mtls-columns",
+    "mtls-choices",
+    "mtls-gap",
+    "mtls-pairs",
 }
 
 
@@ -85,5 +92,6 @@ def test_a_widgets_script_is_a_module_with_one_export(widget: type) -> None:
 
 def test_every_part_belongs_to_a_widget() -> None:
     joined = "".join(str(widget._esm) + str(widget._css) for widget in WIDGETS)
+    joined += assets.script("page.js") + assets.stylesheet("page.css")
     parts = [*FOLDER.glob("*.js"), *FOLDER.glob("*.css")]
     assert [path.name for path in parts if assets.part(path.name) not in joined] == []

@@ -28,7 +28,13 @@ def test_a_capnp_string_reads_back_as_what_it_says(text: str) -> None:
 
 
 def test_the_configuration_holds_each_binding_and_variable_and_nothing_that_could_end_a_string() -> None:
-    plan = Plan((Module('main"', ""), Module("cell", "", "commonJsModule")), False, {"A": "/s/1", 'B"': "/s/2"}, "/s/0", {"TEXT": 'x"; y', "NUMBER": 1})
+    plan = Plan(
+        (Module('main"', ""), Module("cell", "", "commonJsModule")),
+        False,
+        {"A": "/s/1", 'B"': "/s/2"},
+        "/s/0",
+        {"TEXT": 'x"; y', "NUMBER": 1},
+    )
     text = configuration(plan, Limits(heap_mb=64))
     assert 'modules = [(name = "main\\x22", esModule = embed "module-0.js"), (name = "cell", commonJsModule' in text
     assert '(name = "A", service = "binding-0")' in text

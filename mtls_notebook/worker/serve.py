@@ -1,0 +1,294 @@
+"""A worker as a live HTTPS origin on loopback, so that a worker can be the server's end of mutual TLS.
+
+TLS, client certificates and HTTP/1.1 are the lab's (`lab.origin`); here a request becomes the worker's, with
+what the connection says of its client in `request.cf`, and the worker's response becomes the origin's answer.
+As in production a client certificate that does not verify reaches the worker, which decides (`certVerified`),
+unless client certificates are required: then the handshake refuses it.
+What may not live here: languages, sockets, what a certificate means.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import wait as wait_for
+
+from ..errors import EngineUnavailable, MtlsNotebookError, UsageError, WorkerError, WorkerStopped, WorkerTimeout
+from ..lab.catalogue import OriginKind
+from ..lab.origin import LOOPBACK, Limits, Origin
+from ..lab.recording import Recording
+from ..lab.routes import Answer, Asked, Client
+from ..pki.authority import Authority
+from ..pki.certificate import Certificate
+from .exchange import Headers, HttpRequest, HttpResponse, Program
+from .hops import OF_A_CONNECTION, absolute
+
+HTTPS_PORT = 443
+MOST_BODY_BYTES = 100 << 20  # what production takes from a client, too
+TIMEOUT_S = 60.0
+
+SERVER = ("server", "mtls-notebook")
+OPTIONAL = OriginKind(
+    "runs a worker; a client certificate is asked for",
+    "The worker reads request.cf.tlsClientAuth and decides.",
+    client_auth="http",
+)
+REQUIRED = OriginKind(
+    "runs a worker; a client certificate is required",
+    "Whoever has none that verifies is refused in the handshake and never reaches the worker.",
+    client_auth="required",
+)
+
+# What production calls TLS 1.3's cipher suites in request.cf.tlsCipher; older suites keep OpenSSL's names.
+CIPHERS = {
+    "TLS_AES_128_GCM_SHA256": "AEAD-AES128-GCM-SHA256",
+    "TLS_AES_256_GCM_SHA384": "AEAD-AES256-GCM-SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256": "AEAD-CHACHA20-POLY1305-SHA256",
+}
+# First match wins; what is thrown by the worker's own code is the last row.
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (UsageError, 400),
+    (WorkerTimeout, 504),
+    (WorkerStopped, 503),
+    (CancelledError, 503),
+    (EngineUnavailable, 503),
+    (MtlsNotebookError, 500),
+)
+
+_BODILESS = (204, 205, 304)
+_NO_METHODS = ("CONNECT", "TRACE", "TRACK")  # Fetch standard §2.2.1: no Request can have them
+# The last is how request.cf reaches workerd: a client that sent it would vouch for itself.
+_NOT_SEEN = OF_A_CONNECTION | {"expect", "proxy-authorization", "cf-blob"}
+_NOT_SENT = OF_A_CONNECTION | {"content-length"}
+_PACKED = ("gzip", "x-gzip", "deflate")
+_HOST = re.compile(r"[A-Za-z0-9._\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+class Served:
+    """A worker that answers on loopback; make one with `Served.start`, end it with `stop()` or a with block.
+
+    `host` is what it is called, `port` its TCP port on 127.0.0.1, `connect_to` leads its names there.
+    """
+
+    def __init__(self, desk: Desk, origin: Origin, hosts: tuple[str, ...]) -> None:
+        self._desk = desk
+        self._origin = origin
+        self.host = hosts[0]
+        self.port = origin.port
+        self.connect_to = {(host, HTTPS_PORT): (LOOPBACK, origin.port) for host in hosts}
+
+    @classmethod
+    def start(
+        cls,
+        program: Program,
+        *,
+        authority: Authority,
+        accepts: Sequence[Certificate] | None = None,
+        require_client_cert: bool = False,
+        hosts: Sequence[str] = ("localhost",),
+        timeout_s: float = TIMEOUT_S,
+        limits: Limits | None = None,
+    ) -> Served:
+        """Return `program` as an origin that listens already; `program` is stopped with it.
+
+        `authority` issues its certificate, for `hosts`, localhost and 127.0.0.1; `accepts` are the CAs whose
+        clients verify (None: the same authority). A worker that takes longer than `timeout_s` is stopped.
+        Raises: UsageError when nobody could get in, LabError when no port can be had.
+        """
+        accepted = (authority.certificate,) if accepts is None else tuple(accepts)
+        _check(hosts, accepted, require_client_cert)
+        own = tuple(dict.fromkeys(host.lower() for host in hosts))
+        names = tuple(dict.fromkeys((*own, "localhost", LOOPBACK)))
+        issued = authority.issue(own[0], usage=("serverAuth",), names=names)
+        desk = Desk(program, own[0], timeout_s)
+        origin = Origin.start(
+            "worker",
+            REQUIRED if require_client_cert else OPTIONAL,
+            certificate_pem=issued.certificate_pem,
+            key_pem=issued.key_pem,
+            accepts=accepted,
+            limits=limits,
+            respond=desk.answer,
+        )
+        return cls(desk, origin, own)
+
+    @property
+    def url(self) -> str:
+        """Return where it really listens; the certificate is valid for that address too."""
+        return self._origin.url
+
+    @property
+    def named_url(self) -> str:
+        """Return the URL that other workers use; it leads to `url` through `connect_to`."""
+        return f"https://{self.host}"
+
+    @property
+    def connections(self) -> tuple[Recording, ...]:
+        """Return the recordings of the latest connections as this end saw them, oldest first."""
+        return self._origin.connections
+
+    def recording_of(self, peer_port: int) -> Recording | None:
+        """Return the latest connection that came from the client's port `peer_port`."""
+        return self._origin.recording_of(peer_port)
+
+    def stop(self) -> None:
+        """End the worker, every connection and every thread. Safe to call twice."""
+        self._desk.close()  # first: a connection that waits for the worker cannot hear the origin stop
+        self._origin.stop()
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Served {self.named_url} at {self.url}: {self._origin.kind.title}>"
+
+
+class Desk:
+    """Where an origin's requests meet the program: whatever the worker does, there is an answer."""
+
+    def __init__(self, program: Program, host: str, timeout_s: float) -> None:
+        self._program = program
+        self._host = host
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()  # a request must not start the program anew after `close`
+        self._closed = False
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return what the worker says to `asked`, or a plain text with a status of STATUSES."""
+        if asked.method in _NO_METHODS:
+            return _plain(405, f"A worker does not see {asked.method} requests.")
+        try:
+            return _given(self._response(_request(asked, self._host)))
+        except (MtlsNotebookError, CancelledError) as error:
+            return _told(error)
+        except _TooLong:
+            return _plain(413, f"A request's body may hold {MOST_BODY_BYTES >> 20} MiB.")
+
+    def close(self) -> None:
+        """Stop the program for good; requests under way are answered with 503."""
+        with self._lock:
+            self._closed = True
+        self._program.stop()
+
+    def _response(self, request: HttpRequest) -> HttpResponse:
+        future = self._submit(request)
+        if not wait_for((future,), self._timeout_s).done:
+            self._program.stop()
+            raise WorkerTimeout(f"The worker did not answer within {self._timeout_s:g} s and was stopped.")
+        return future.result()
+
+    def _submit(self, request: HttpRequest) -> Future[HttpResponse]:
+        with self._lock:
+            if self._closed:
+                raise WorkerStopped("The worker is served no longer.")
+            return self._program.submit(request)
+
+
+class _TooLong(Exception):
+    """The client sent more than MOST_BODY_BYTES."""
+
+
+def seen_of(client: Client) -> dict[str, object]:
+    """Return `request.cf`: what the connection says of its client, in production's names."""
+    cipher = client.agreed.cipher
+    return {
+        "httpProtocol": "HTTP/1.1",
+        "tlsVersion": client.agreed.version,
+        "tlsCipher": CIPHERS.get(cipher, cipher),
+        "tlsClientAuth": dict(client.auth),
+    }
+
+
+def _check(hosts: Sequence[str], accepts: Sequence[Certificate], required: bool) -> None:
+    for host in hosts:
+        if not _HOST.fullmatch(host) or ":" in host:
+            raise UsageError(f"The worker cannot answer as {host!r}: that is no host name.", "Give api.example.com.")
+    if not hosts:
+        raise UsageError("The worker has no name to answer as.", "Give at least one host: api.example.com.")
+    if required and not accepts:
+        raise UsageError(
+            "Client certificates are required and no CA is accepted: nobody could connect.",
+            "Name a CA to accept, or leave client certificates optional.",
+        )
+
+
+def _request(asked: Asked, host: str) -> HttpRequest:
+    headers = tuple((name, value) for name, value in asked.headers if name not in _NOT_SEEN)
+    return HttpRequest(asked.method, _url(asked, host), headers, _whole(asked.body), seen_of(asked.client))
+
+
+def _url(asked: Asked, host: str) -> str:
+    """Return the URL asked for (RFC 9112 §3.3). Raises UsageError for one that is none."""
+    authority = asked.header("host") or host  # HTTP/1.0 may come without
+    url = asked.target if "://" in asked.target.partition("?")[0] else f"https://{authority}{asked.target}"
+    try:
+        if not _HOST.fullmatch(authority) or not url.startswith("https://"):
+            raise TypeError
+        return absolute(url)
+    except TypeError:
+        raise UsageError(f"{asked.target!r} at host {authority!r} is no URL.", "Ask for a path of this host.") from None
+
+
+def _whole(body: Iterator[bytes]) -> bytes:
+    whole = bytearray()
+    for chunk in body:
+        whole += chunk
+        if len(whole) > MOST_BODY_BYTES:
+            raise _TooLong
+    return bytes(whole)
+
+
+def _given(response: HttpResponse) -> Answer:
+    """Return the worker's response as the origin's answer."""
+    headers = tuple((name, _on_the_wire(value)) for name, value in _true(response))
+    named = () if any(name.lower() == "server" for name, _ in headers) else (SERVER,)
+    return Answer(response.status, (*named, *headers), (response.body,))
+
+
+def _true(response: HttpResponse) -> Iterator[tuple[str, str]]:
+    """Yield the headers that are still true of the body at hand, with its length."""
+    is_packed = _is_packed(response.body, response.header("content-encoding"))
+    for name, value in response.headers:
+        if name.lower() == "content-encoding" and not is_packed:
+            continue
+        if name.lower() not in _NOT_SENT or (name.lower() == "content-length" and not response.body):
+            yield name, value
+    if response.status not in _BODILESS and (response.body or not response.header("content-length")):
+        yield "content-length", str(len(response.body))
+
+
+def _is_packed(body: bytes, coding: str) -> bool:
+    """Return whether the body is as its Content-Encoding says.
+
+    The JavaScript engine hands out bodies with their coding undone and the header still there.
+    """
+    if coding.lower() not in _PACKED:
+        return bool(coding)
+    try:
+        return bool(zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body[:1024], 1)) or not body
+    except zlib.error:
+        return False
+
+
+def _on_the_wire(value: str) -> str:
+    """Return a header's value such that its Latin-1 is the UTF-8 that production sends."""
+    return value.encode("utf-8").decode("latin-1")
+
+
+def _told(error: MtlsNotebookError | CancelledError) -> Answer:
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    if isinstance(error, WorkerError):
+        return _plain(status, f"{type(error).__name__}: {error}")
+    return _plain(status, str(error) or "The worker was stopped.")
+
+
+def _plain(status: int, text: str) -> Answer:
+    body = f"{text}\n".encode()
+    headers: Headers = (SERVER, ("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body))))
+    return Answer(status, headers, (body,))

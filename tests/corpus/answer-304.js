@@ -1,0 +1,2 @@
+// Not modified, with an ETag.
+export default { fetch: () => new Response(null, { status: 304, headers: { ETag: '"v1"' } }) };

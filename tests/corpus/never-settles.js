@@ -1,0 +1,2 @@
+// A promise that nothing settles.
+export default { fetch: () => new Promise(() => {}) };

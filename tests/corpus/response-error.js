@@ -1,0 +1,2 @@
+// Response.error() as an answer.
+export default { fetch: () => Response.error() };

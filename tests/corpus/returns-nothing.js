@@ -1,0 +1,2 @@
+// A handler that returns nothing.
+export default { fetch() {} };

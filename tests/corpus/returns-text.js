@@ -1,0 +1,2 @@
+// A handler that returns text.
+export default { fetch: () => "text" };

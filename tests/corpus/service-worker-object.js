@@ -1,0 +1,2 @@
+// A listener may be an object with handleEvent.
+addEventListener("fetch", { handleEvent(event) { event.respondWith(new Response("from an object")); } });

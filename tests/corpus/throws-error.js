@@ -1,0 +1,2 @@
+// An Error.
+export default { fetch() { throw new Error("plain"); } };

@@ -1,0 +1,2 @@
+// So may null.
+export default { fetch() { throw null; } };

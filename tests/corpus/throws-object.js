@@ -1,0 +1,2 @@
+// So may an object.
+export default { fetch() { throw { code: 7 }; } };
