@@ -7,7 +7,6 @@ session, and with it httpx, cryptography and the rest, is imported when first ne
 from __future__ import annotations
 
 import atexit
-import difflib
 import getpass
 import json
 import keyword
@@ -24,7 +23,7 @@ from IPython.display import display
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 from traitlets import Int, observe
 
-from . import views
+from . import completion, views
 from .errors import UsageError
 from .views import lines
 
@@ -90,10 +89,15 @@ class MtlsMagics(Magics):
     @argument("-o", "--output", metavar="VAR", help="keep the stored certificate in this variable")
     @line_magic
     def mtls_upload(self, line: str) -> None:
-        """Put a client certificate and its private key into the session's store."""
+        """Put a client certificate and its private key into the session's store; with no option, a drop zone."""
         options = _arguments(self.mtls_upload, line)
         if options.ca_cert:
             print(lines.trusted(self.session.trust_authority(options.ca_cert)))
+            return
+        if not (options.cert or options.key or options.pkcs12):
+            from .views.upload import UploadZone  # noqa: PLC0415 - a widget, loaded when it is shown
+
+            display(UploadZone(self.session, options.name))
             return
         password = _password(options.password_env)
         stored = self.session.upload(
@@ -111,7 +115,7 @@ class MtlsMagics(Magics):
         options = _arguments(self.mtls_certificates, line)
         if options.delete:
             self.session.delete(options.delete, force=options.force)
-        print(lines.certificates(self.session.store, self.session.bindings))
+        display(self.session)
 
     @magic_arguments()
     @argument("pairs", nargs="*", metavar="NAME=CERTIFICATE", help="bind NAME to a certificate's name or ID")
@@ -218,6 +222,7 @@ def load(shell: InteractiveShell) -> None:
     magics = MtlsMagics(shell)
     shell.register_magics(magics)
     views.register(shell)
+    completion.register(shell, lambda: magics._session)
     atexit.register(magics.close)
 
 
@@ -231,6 +236,7 @@ def unload(shell: InteractiveShell) -> None:
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     views.unregister(shell)
+    completion.unregister(shell)
 
 
 # -- the line ------------------------------------------------------------------------------------------
@@ -249,8 +255,8 @@ def _arguments(magic: Any, line: str) -> Namespace:
     known = magic.parser._option_string_actions
     for word in (word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)):
         if word not in known:
-            close = difflib.get_close_matches(word, known, n=1)
-            raise UsageError(f"Unknown option {word}.", f"Did you mean {close[0]}? {where}" if close else where)
+            close = completion.close_option(magic, word)
+            raise UsageError(f"Unknown option {word}.", f"Did you mean {close}? {where}" if close else where)
     try:
         options, unknown = magic.parser.parse_known_args(words)
     except IPythonUsageError as error:

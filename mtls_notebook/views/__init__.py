@@ -42,6 +42,7 @@ VIEWS = {
     ("mtls_notebook.session.store", "Stored"): View(
         "certificate", "view_stored", "html_stored", "text_stored", "line_stored"
     ),
+    ("mtls_notebook.api", "Session"): View("store", "view", "html", "text", "line"),
 }
 
 _PLAIN = "text/plain"

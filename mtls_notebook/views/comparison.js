@@ -80,7 +80,7 @@ function sideHead(side) {
     "div",
     { class: "mtls-side-head" },
     el("p", {}, el("strong", { class: "mtls-side-name" }, side.name), " ", badge(side.badge)),
-    el("p", { class: "mtls-facts" }, side.facts.map(unbroken).join(" · ")),
+    el("p", { class: "mtls-facts" }, side.facts.map(unbroken).join("\u00a0· ")),
     el("p", { class: "mtls-ends", "aria-hidden": "true" }, el("span", { class: "mtls-client" }, "Client"), el("span", { class: "mtls-server" }, "Server")),
   );
 }

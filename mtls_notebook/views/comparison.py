@@ -58,12 +58,12 @@ def view(comparison: Comparison) -> ComparisonWidget:
 def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[str, Any]:
     """Return all that `comparison.js` draws, as plain JSON of at most 100 kB."""
     ends = [comparison] if other_end is None else [comparison, other_end]
-    told = [(one, *(handshake.Told.of(side) for side in (one.left, one.right))) for one in ends]
+    told = [[handshake.Told.of(side) for side in (one.left, one.right)] for one in ends]
     left, right = names(comparison)
     label = {"label": f"Comparison of {left} and {right} with {title(_named(comparison))}"}
     for allowance in handshake.ALLOWANCES:
         glossary = Glossary()
-        sides = [[side.drawn(allowance, glossary) for side in both] for _, *both in told]
+        sides = [[side.drawn(allowance, glossary) for side in both] for both in told]
         known = glossary.state()
         drawn = [_end(one, name, two, known["words"]) for one, name, two in zip(ends, END_NAMES, sides, strict=False)]
         whole = label | {"ends": drawn} | known

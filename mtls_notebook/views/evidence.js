@@ -14,7 +14,7 @@ function proofs(checks) {
       "details",
       { class: `mtls-check mtls-check-${check.mark}` },
       el("summary", {}, proofMark(check.mark), el("span", {}, el("strong", {}, check.title), el("span", { class: "mtls-spoken" }, `: ${check.says}`), " ", check.why)),
-      check.steps.length ? el("ol", { class: "mtls-working" }, ...check.steps.map(proofStep)) : el("p", { class: "mtls-muted" }, "Nothing to recompute with."),
+      check.steps.length ? el("ol", { class: "mtls-working", tabindex: "0", "aria-label": "Working" }, ...check.steps.map(proofStep)) : el("p", { class: "mtls-muted" }, "Nothing to recompute with."),
     ),
   );
 }

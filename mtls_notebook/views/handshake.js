@@ -133,7 +133,7 @@ function unbroken(words) {
 }
 
 function header(state, ...tools) {
-  const facts = el("p", { class: "mtls-facts" }, state.facts.map(unbroken).join(" · "));
+  const facts = el("p", { class: "mtls-facts" }, state.facts.map(unbroken).join("\u00a0· "));
   const via = state.via ? el("p", { class: "mtls-facts mtls-via" }, state.via) : null;
   return el("header", { class: "mtls-header" }, badge(state.badge), el("div", {}, el("h3", {}, state.title), facts, via), ...tools);
 }
@@ -181,12 +181,13 @@ function arrowButton(arrow, number) {
 
 // One arrow between the lifelines: its label over its line.
 function lane(arrow) {
-  const detail = [arrow.detail, unbroken(arrow.size)].filter(Boolean).join(" · ");
+  const detail = el("bdi", {}, arrow.detail && arrow.size ? `${arrow.detail}\u00a0· ` : arrow.detail);
+  const size = arrow.size ? el("span", { class: "mtls-size" }, unbroken(arrow.size)) : null;
   const label = el(
     "span",
     { class: "mtls-label" },
     el("strong", {}, arrow.name),
-    el("span", { class: "mtls-detail" }, arrow.encrypted ? icon("lock") : null, el("bdi", {}, detail), arrow.mark ? proofMark(arrow.mark) : null),
+    el("span", { class: "mtls-detail" }, arrow.encrypted ? icon("lock") : null, el("span", {}, detail, size), arrow.mark ? proofMark(arrow.mark) : null),
   );
   const line = el("span", { class: arrow.encrypted ? "mtls-line" : "mtls-line mtls-plain" }, icon(arrow.sender === "client" ? "right" : "left"));
   return el("span", { class: `mtls-lane ${arrow.alert ? "mtls-alert" : `mtls-${arrow.sender}`}` }, label, line);

@@ -31,27 +31,6 @@ def trusted(subjects: Iterable[str]) -> str:
     return "\n".join(f"Trusted for this session: {visible(subject)}" for subject in subjects)
 
 
-def certificates(store: CertificateStore, bindings: Bindings) -> str:
-    """Return the store as a table, with the names that each certificate is bound by."""
-    if not len(store):
-        return "No certificates yet. Upload one: %mtls_upload --cert cert.pem --key key.pem --name NAME"
-    users = {
-        stored.id: [b.name for b in bindings if store.resolve(b.certificate_id).id == stored.id] for stored in store
-    }
-    rows = [
-        (
-            visible(stored.name or "—"),
-            stored.id,
-            visible(stored.identity.leaf.subject),
-            visible(stored.identity.leaf.issuer),
-            f"{stored.identity.leaf.not_after:%Y-%m-%d}",
-            ", ".join(users[stored.id]) or "—",
-        )
-        for stored in store
-    ]
-    return text_table(("Name", "ID", "Subject", "Issuer", "Expires on", "Bound as"), rows)
-
-
 def bound(bindings: Bindings, store: CertificateStore, notes: Iterable[str] = ()) -> str:
     """Return the bindings as the worker sees them, then what the configuration made one wonder about."""
     noted = [f"Note: {note}" for note in notes]

@@ -37,7 +37,7 @@ function sendFiles(model, { read, unreadable }, name) {
   flush(true);
 }
 
-function dropTarget(model, nameField) {
+function dropTarget(model, nameField, status) {
   const chooser = el("input", { type: "file", multiple: true, class: "mtls-file", tabindex: "-1", "aria-label": "Certificate and key files", onchange: picked });
   const button = el("button", { type: "button", class: "mtls-button mtls-choose", onclick: () => chooser.click() }, "Choose files…");
   const zone = el(
@@ -47,17 +47,14 @@ function dropTarget(model, nameField) {
     el("p", { class: "mtls-muted" }, "PEM, DER or PKCS#12, one pair or many: a key finds its certificate by its public key."),
     button,
     chooser,
+    status,
   );
 
   async function take(files) {
     const list = [...files];
     if (!list.length) return;
-    zone.classList.add("mtls-drop-busy");
-    try {
-      sendFiles(model, await readFiles(list), nameField.value);
-    } finally {
-      zone.classList.remove("mtls-drop-busy");
-    }
+    status.textContent = `${list.length.toLocaleString("en")} file${list.length === 1 ? "" : "s"} on the way to the kernel …`;
+    sendFiles(model, await readFiles(list), nameField.value);
   }
 
   async function picked() {
@@ -128,13 +125,12 @@ function storedLine(words, open, stops) {
 function renderUpload({ model, el: host }) {
   const name = el("input", { type: "text", class: "mtls-input", autocomplete: "off", spellcheck: "false", placeholder: "its common name", "aria-label": "Name for the certificate" });
   const results = el("div", { class: "mtls-results" });
-  const spoken = el("p", { class: "mtls-spoken", role: "status" });
+  const status = el("p", { class: "mtls-muted", role: "status" });
   const root = el(
     "section",
     { class: "mtls-view mtls-upload" },
     el("header", { class: "mtls-header" }, el("div", {}, el("h3", {}, "Upload a client certificate")), el("label", { class: "mtls-row" }, "Name ", name)),
-    el("div", { class: "mtls-upload-body" }, dropTarget(model, name), results),
-    spoken,
+    el("div", { class: "mtls-upload-body" }, dropTarget(model, name, status), results),
   );
   let stops = [];
 
@@ -149,7 +145,7 @@ function renderUpload({ model, el: host }) {
     stop();
     root.setAttribute("aria-label", state.label);
     if (document.activeElement !== name) name.value = state.name;
-    spoken.textContent = state.said;
+    status.textContent = state.said;
     const waits = state.locked.length + state.alone.length;
     results.replaceChildren(
       ...(state.locked.length ? [passphraseForm(model, state.locked)] : []),

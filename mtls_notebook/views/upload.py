@@ -52,6 +52,7 @@ class UploadZone(anywidget.AnyWidget):
         self._lock = threading.RLock()
         self._arriving: list[File] = []
         self._too_much = False
+        self._answers = 0
         self._waiting: tuple[File, ...] = ()
         self._passphrases: list[Sensitive] = []
         self._uploaded: list[Stored] = []
@@ -151,7 +152,9 @@ class UploadZone(anywidget.AnyWidget):
         return common if common and common not in self._session.store else None
 
     def _show(self, sorting: Sorting, outcomes: Sequence[Outcome]) -> None:
-        self.state = _state(self._name, sorting, outcomes, asked=bool(self._passphrases))
+        self._answers += 1  # the same answer twice is still news
+        shown = _state(self._name, sorting, outcomes, asked=bool(self._passphrases))
+        self.state = {**shown, "count": self._answers}
         if self._uploaded:
             wake, self._waiters = self._waiters, []
             for each in wake:

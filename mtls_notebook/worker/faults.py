@@ -38,7 +38,10 @@ _DEFAULT_HINT = "Correct the cell and run it again."
 
 # What workerd says when a worker does not even start, and what to do. First match wins.
 _START_HINTS = (
-    (r"No such module", "Workers import cloudflare:workers and node:… modules only; paste other code into the cell."),
+    (
+        r"No such module",
+        "Workers import cloudflare:workers, node:… and npm packages by name; paste other code into the cell.",
+    ),
     (r"not supported in strip-only mode", "Types are erased, not compiled: write enums as plain objects."),
 )
 
@@ -83,7 +86,9 @@ def uncaught(said: str) -> WorkerError:
         )
     found = _UNCAUGHT.search(said)
     cause = _one_line(found["cause"]) if found else "its body stream failed"
-    return WorkerThrew(f"The worker's answer broke off before its end: {cause}", _hint(cause))
+    error = WorkerThrew(f"The worker's answer broke off before its end: {cause}", _hint(cause))
+    error.name = cause.partition(":")[0] if found else ""
+    return error
 
 
 def _not_started(words: str, name: str) -> WorkerError:
@@ -128,6 +133,13 @@ def _told_not_responded(_fault: dict[str, Any], _name: str) -> WorkerError:
     )
 
 
+def _told_bad_export(fault: dict[str, Any], _name: str) -> WorkerError:
+    return WorkerSyntaxError(
+        f"The worker exports {fault['export']} ({_one_line(fault['message'])}), which is no function, class or object",
+        f"Workers export handlers only; keep {fault['export']} inside, or export a function that returns it.",
+    )
+
+
 def _told_body_used(_fault: dict[str, Any], _name: str) -> WorkerError:
     return NotAResponse(
         "fetch returned a Response whose body was already read",
@@ -150,6 +162,7 @@ _TOLD = {
     "not-a-response": _told_not_a_response,
     "not-responded": _told_not_responded,
     "body-used": _told_body_used,
+    "bad-export": _told_bad_export,
     "no-handler": _told_no_handler,
 }
 

@@ -44,6 +44,15 @@ function noHandler() {
   return fault("no-handler", { names: Object.keys(cell), exported: "default" in cell ? kind.trim() : null });
 }
 
+/** What production refuses at deployment: an export that is neither a function nor an object. */
+function exportFault() {
+  const isHandler = (value) => typeof value === "function" || (typeof value === "object" && value !== null);
+  const name = Object.keys(cell).find((key) => !isHandler(cell[key]));
+  return name === undefined ? undefined : { export: name, message: brief(cell[name]) };
+}
+
+const EXPORT_FAULT = exportFault();
+
 /** Undo the one coding that Python cannot: without its header workerd hands out the plain body. */
 function withoutBrotli(answer) {
   if (answer.headers.get("content-encoding") !== "br") return answer;
@@ -83,6 +92,7 @@ export default {
       watchLateWork(ctx);
       const handler = handlerOf(env, ctx);
       if (handler === undefined) return noHandler();
+      if (EXPORT_FAULT !== undefined) return fault("bad-export", EXPORT_FAULT);
       const answer = await handler(request);
       if (answer === NOT_RESPONDED) return fault("not-responded", {});
       if (!(answer instanceof Response)) return fault("not-a-response", { message: brief(answer) });

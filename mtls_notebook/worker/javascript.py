@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache
 from importlib import resources
@@ -26,6 +26,7 @@ from queue import SimpleQueue
 from ..errors import EngineUnavailable, MtlsNotebookError, WorkerStopped, WorkerThrew
 from . import workerd
 from .bridge import GLOBAL, Bridge
+from .bundle import bundled
 from .exchange import Environment, HttpRequest, HttpResponse, LogLine, WorkerSource
 from .faults import FAULT_HEADER, ended, gave_up, told, uncaught
 from .syntax import shape
@@ -51,15 +52,16 @@ def start(
 
     `emit` gets every console line while the handler runs, in order, from another thread; all lines that
     were printed before the answer come before the future's result, those of `waitUntil` work after it, for
-    as long as the program lives. `say` gets progress when workerd must be fetched first.
-    Raises: EngineUnavailable.
+    as long as the program lives. `say` gets progress when workerd or an npm package must be fetched first.
+    Raises: EngineUnavailable; WorkerSyntaxError when an imported package has no such export.
     """
     if sys.platform == "win32":
         raise EngineUnavailable(
             "JavaScript workers do not run on Windows yet: workerd is reached over unix sockets",
             "Use WSL, or write the worker in Python: %%worker --language python",
         )
-    return JavaScriptProgram(workerd.find(say), source, environment, emit, limits or Limits())
+    imported = bundled(source, say)
+    return JavaScriptProgram(workerd.find(say), source, imported, environment, emit, limits or Limits())
 
 
 class JavaScriptProgram:
@@ -69,12 +71,14 @@ class JavaScriptProgram:
         self,
         binary: Path,
         source: WorkerSource,
+        imported: Sequence[Module],
         environment: Environment,
         emit: Callable[[LogLine], None],
         limits: Limits,
     ) -> None:
         self._binary = binary
         self._source = source
+        self._imported = imported
         self._environment = environment
         self._emit = emit
         self._limits = limits
@@ -88,7 +92,7 @@ class JavaScriptProgram:
                 self._run.stop()
                 self._run = None
             if self._run is None:
-                self._run = Run(self._binary, self._source, self._environment, self._emit, self._limits)
+                self._run = Run(self._binary, self._source, self._imported, self._environment, self._emit, self._limits)
             return self._run.submit(request)
 
     def stop(self) -> None:
@@ -112,6 +116,7 @@ class Run:
         self,
         binary: Path,
         source: WorkerSource,
+        imported: Sequence[Module],
         environment: Environment,
         emit: Callable[[LogLine], None],
         limits: Limits,
@@ -124,7 +129,7 @@ class Run:
         self._waiters = Waiters()
         folder = Path(tempfile.mkdtemp(prefix="mtls-", dir=_short_folder()))
         bridge = Bridge(folder, {GLOBAL: environment.fallback, **environment.fetchers})
-        plan = _plan(source, environment, bridge.addresses, self._token)
+        plan = _plan(source, imported, environment, bridge.addresses, self._token)
         try:
             self.process = WorkerdProcess(binary, folder, plan, emit, limits)
         except OSError as error:
@@ -250,7 +255,9 @@ def _settle(future: Future[HttpResponse], work: Callable[[], HttpResponse]) -> N
         future.set_result(result)
 
 
-def _plan(source: WorkerSource, environment: Environment, addresses: Mapping[str, str], token: str) -> Plan:
+def _plan(
+    source: WorkerSource, imported: Sequence[Module], environment: Environment, addresses: Mapping[str, str], token: str
+) -> Plan:
     kind = shape(source.code)
     # workerd's CommonJS modules are sloppy as scripts are, but keep their types: a TypeScript cell is strict.
     is_script = kind == "service-worker" and source.language == "js"
@@ -260,6 +267,7 @@ def _plan(source: WorkerSource, environment: Environment, addresses: Mapping[str
             Module("console-lines", _text("console.js")),
             Module("service-worker", _text("events.js").replace("@SERVICE_WORKER@", json.dumps(kind != "module"))),
             Module("cell", source.code, "commonJsModule" if is_script else "esModule"),
+            *imported,
         ),
         typescript=source.language == "ts",
         bindings={name: addresses[name] for name in environment.fetchers},

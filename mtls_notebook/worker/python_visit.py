@@ -93,8 +93,10 @@ class Visit:
         return arrival
 
     async def _arrived(self, fetcher: Fetcher, outgoing: Outgoing, line: Line) -> _Arrival:
-        begun = await self._begun(fetcher, outgoing, line)
-        return begun or await _blocking(partial(self._sent, fetcher, outgoing, line), line)
+        arrival = await self._begun(fetcher, outgoing, line)
+        if arrival is None:
+            arrival = await _blocking(partial(self._sent, fetcher, outgoing, line), line)
+        return arrival
 
     async def _begun(self, fetcher: Fetcher, outgoing: Outgoing, line: Line) -> _Arrival | None:
         """Send on a kept connection and wait on the loop itself: two hops between threads cost more than the fetch.

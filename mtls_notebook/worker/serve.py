@@ -64,6 +64,7 @@ _NO_METHODS = ("CONNECT", "TRACE", "TRACK")  # Fetch standard §2.2.1: no Reques
 _NOT_SEEN = OF_A_CONNECTION | {"expect", "proxy-authorization", "cf-blob"}
 _NOT_SENT = OF_A_CONNECTION | {"content-length"}
 _PACKED = ("gzip", "x-gzip", "deflate")
+_NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 _HOST = re.compile(r"[A-Za-z0-9._\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
@@ -214,7 +215,7 @@ def _check(hosts: Sequence[str], accepts: Sequence[Certificate], required: bool)
     if required and not accepts:
         raise UsageError(
             "Client certificates are required and no CA is accepted: nobody could connect.",
-            "Name a CA to accept, or leave client certificates optional.",
+            "Trust the CA that issues them (%mtls_lab, or %mtls_upload --ca-cert), or leave out --require-client-cert.",
         )
 
 
@@ -246,7 +247,7 @@ def _whole(body: Iterator[bytes]) -> bytes:
 
 def _given(response: HttpResponse) -> Answer:
     """Return the worker's response as the origin's answer."""
-    headers = tuple((name, _on_the_wire(value)) for name, value in _true(response))
+    headers = tuple((name, _on_the_wire(name, value)) for name, value in _true(response))
     named = () if any(name.lower() == "server" for name, _ in headers) else (SERVER,)
     return Answer(response.status, (*named, *headers), (response.body,))
 
@@ -276,9 +277,11 @@ def _is_packed(body: bytes, coding: str) -> bool:
         return False
 
 
-def _on_the_wire(value: str) -> str:
-    """Return a header's value such that its Latin-1 is the UTF-8 that production sends."""
-    return value.encode("utf-8").decode("latin-1")
+def _on_the_wire(name: str, value: str) -> str:
+    """Return a header's value such that its Latin-1 is the UTF-8 that production sends. Raises WorkerError."""
+    if _NOT_IN_A_VALUE.search(value):
+        raise WorkerError(f"The worker's header {name} holds a control character.", "Encode it, or leave it out.")
+    return value.strip(" \t").encode("utf-8").decode("latin-1")
 
 
 def _told(error: MtlsNotebookError | CancelledError) -> Answer:

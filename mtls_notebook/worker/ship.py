@@ -60,7 +60,7 @@ dev = ["workers-py", "workers-runtime-sdk"]
 
 # What is not the same there, whatever the language; then what the language adds.
 DIFFERENCES = (
-    "`npx wrangler dev` does not present client certificates: try the worker in the notebook, or deploy it.",
+    "A local `npx wrangler dev` does not present client certificates: try the worker in the notebook, or deploy it.",
     "There, only publicly trusted servers are trusted. A CA that the session trusts (`%mtls_lab`, `--ca-cert`) "
     "counts in the notebook alone.",
     "There, a server whose certificate is not trusted answers as status 526, and another failed handshake as 525. "
@@ -70,7 +70,7 @@ DIFFERENCES = (
 )
 LANGUAGE_DIFFERENCES: dict[Language, tuple[str, ...]] = {
     "js": (),
-    "ts": ("There, esbuild compiles the types away and may reject syntax that the notebook accepts.",),
+    "ts": (),
     "python": (
         "There, Python is compiled to WebAssembly: no threads, no sockets, and packages come from `pyproject.toml`.",
         "Variables of the notebook that the cell reads do not exist there: pass them as `vars`.",
@@ -116,7 +116,8 @@ def _title(binding: str, certificate: str) -> str:
     try:
         uuid.UUID(certificate)
     except ValueError:
-        return " ".join(re.sub(r"[<>\x00-\x1f\x7f]", " ", certificate).split()) or binding
+        shown = "".join(sign if sign.isprintable() and sign not in "<>" else " " for sign in certificate)
+        return " ".join(shown.split()) or binding
     return binding
 
 

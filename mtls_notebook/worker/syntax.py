@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+_QUOTES = "\"'`"
+
 Shape = Literal["module", "service-worker", "service-worker-with-imports"]
 
 # In order of appearance in the text, so that a quote in a comment opens nothing, nor a slash in a string.
@@ -31,7 +33,12 @@ def shape(code: str) -> Shape:
     return "service-worker-with-imports" if _IMPORTS.search(bare) else "service-worker"
 
 
+def without_comments(code: str) -> str:
+    """Return the code with its comments blanked and its strings kept."""
+    return _ASIDE.sub(lambda found: found[0] if found[0][0] in _QUOTES else " " + "\n" * found[0].count("\n"), code)
+
+
 def _emptied(found: re.Match[str]) -> str:
     """Return a string without its text, or a comment's line breaks."""
     text = found[0]
-    return text[0] * 2 if text[0] in "\"'`" else " " + "\n" * text.count("\n")
+    return text[0] * 2 if text[0] in _QUOTES else " " + "\n" * text.count("\n")

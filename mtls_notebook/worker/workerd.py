@@ -23,13 +23,13 @@ from importlib import resources
 from pathlib import Path
 
 from ..errors import EngineUnavailable
+from . import npm
 
 VERSION = "1.20261023.1"
 COMPATIBILITY_DATE = "2026-10-20"  # the runtime behaviour workers get; no binary older than this knows it
 
 VARIABLE = "MTLS_NOTEBOOK_WORKERD"
 SETUP = "python -m mtls_notebook setup"
-_FETCH_TIMEOUT_S = 600.0
 _VERSION_TIMEOUT_S = 10.0
 
 
@@ -71,7 +71,7 @@ def fetch(say: Callable[[str], None] = silent) -> Path:
     """
     target = cached_path()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(target.with_suffix(".lock")):
+    with one_at_a_time(target.with_suffix(".lock")):
         if not target.exists():  # another process may have fetched it while this one waited
             _fetch_into(target, say)
     return target
@@ -186,25 +186,20 @@ def _fetch_package(build: Platform, scratch: Path) -> Path:
     found = next(scratch.glob(f"npm/*/{build.package}/{VERSION}/bin/{build.binary}"), None)
     if outcome.returncode != 0 or found is None:
         raise EngineUnavailable(
-            f"JavaScript workers need workerd {VERSION}, and it could not be fetched: {_deno_error(outcome.stderr)}",
+            f"JavaScript workers need workerd {VERSION}, and it could not be fetched: {npm.reason(outcome.stderr)}",
             f"With a network, run: {SETUP}   or set {VARIABLE} to a workerd binary.",
         )
     return found
 
 
 def _run_deno(arguments: list[str], scratch: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"DENO_DIR": str(scratch), "NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1"}
     try:
-        return subprocess.run(
-            [_deno(), *arguments],
-            env=environment,
-            cwd=scratch,  # no project's settings may change what is fetched
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_FETCH_TIMEOUT_S,
-            check=False,
-        )
+        return npm.run(arguments, scratch, scratch)
+    except npm.NoDeno as error:
+        raise EngineUnavailable(
+            "workerd is fetched with deno, and the Python package deno is not installed",
+            f"pip install 'deno>=2.9'   or set {VARIABLE} to a workerd binary.",
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise EngineUnavailable(
             f"workerd {VERSION} could not be fetched: no end after {error.timeout:.0f} s",
@@ -212,27 +207,8 @@ def _run_deno(arguments: list[str], scratch: Path) -> subprocess.CompletedProces
         ) from error
 
 
-def _deno() -> str:
-    try:
-        import deno  # noqa: PLC0415  an optional part: whoever names their own workerd never needs it
-
-        return str(deno.find_deno_bin())
-    except (ImportError, FileNotFoundError) as error:
-        raise EngineUnavailable(
-            "workerd is fetched with deno, and the Python package deno is not installed",
-            f"pip install 'deno>=2.9'   or set {VARIABLE} to a workerd binary.",
-        ) from error
-
-
-def _deno_error(stderr: str) -> str:
-    """Return deno's own reason in one line: the innermost of its numbered causes, or its last word."""
-    report = stderr.partition("Stack backtrace")[0]
-    causes = re.findall(r"^ *(?:error|\d+): *(.+)$", report, re.MULTILINE)
-    return causes[-1] if causes else (report.strip().splitlines() or ["deno said nothing"])[-1]
-
-
 @contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
+def one_at_a_time(lock: Path) -> Iterator[None]:
     """Hold `lock` so that of several kernels only one fetches; where locks are unknown, the rename alone protects."""
     try:
         import fcntl  # noqa: PLC0415  absent on Windows

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator
 
+from mtls_notebook import views
 from tests.browser import axe
 from tests.browser.lab import Notebook
 from tests.browser.test_browser_store import SHOW as SHOW_STORE
@@ -17,7 +20,9 @@ from tests.unit.views.test_views_upload import archive
 
 SHOW_OTHERS = """
 from IPython.display import display
+from mtls_notebook.recorder.compare import compare
 from mtls_notebook.views.certificate import CertificateWidget
+from mtls_notebook.views.comparison import ComparisonWidget
 from mtls_notebook.views.handshake import HandshakeWidget
 from mtls_notebook.views.invocation import InvocationWidget
 from tests.unit.views.material import chain, run, stored
@@ -26,8 +31,14 @@ from tests.unit.views.replay import handshake
 display(CertificateWidget(chain(), stored()))
 display(HandshakeWidget(handshake("tls13-refused")))
 display(InvocationWidget(run()))
+display(ComparisonWidget(compare(handshake("tls13"), handshake("tls13-mtls"))))
 """
-TALL = 6_000  # pixels: all widgets at once, since what is scrolled out of sight is not judged
+WIDGETS = {
+    name
+    for file in Path(views.__file__).parent.glob("*.py")
+    for name in re.findall(r"^class (\w+)\(anywidget\.AnyWidget\)", file.read_text("utf-8"), re.MULTILINE)
+}
+TALL = 8_000  # pixels: all widgets at once, since what is scrolled out of sight is not judged
 THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")
 
 
@@ -49,11 +60,11 @@ def widgets(notebook: Notebook) -> Iterator[list[Locator]]:
     assert window is not None
     notebook.page.set_viewport_size({"width": window["width"], "height": TALL})
     notebook.open("axe.ipynb", SHOW_STORE, SHOW_UPLOAD, SHOW_OTHERS)
-    views = notebook.page.locator("section.mtls-view")
-    if views.count() == 0:
+    shown = notebook.page.locator(".jp-OutputArea-output section.mtls-view:not(section section)")
+    if shown.count() == 0:
         notebook.run_all()
         prepare(notebook)
-    yield views.all()
+    yield shown.all()
     notebook.page.emulate_media(forced_colors="none")
     notebook.theme(THEMES[0])
     notebook.page.set_viewport_size(window)
@@ -69,8 +80,13 @@ def prepare(notebook: Notebook) -> None:
     zone.get_by_text("client in the browser stored").wait_for()
 
 
+def test_every_widget_is_looked_at() -> None:
+    shown = SHOW_STORE + SHOW_UPLOAD + SHOW_OTHERS
+    assert [name for name in WIDGETS if f"{name}(" not in shown] == []
+
+
 def test_axe_finds_nothing_in_any_theme(notebook: Notebook, widgets: list[Locator]) -> None:
-    assert len(widgets) == 5
+    assert len(widgets) == len(WIDGETS)
     assert axe.problems(notebook.page, *widgets) == []
     for theme in THEMES[1:]:
         notebook.theme(theme)

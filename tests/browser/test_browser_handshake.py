@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.browser import axe
 from tests.browser.contrast import FAINT
 from tests.browser.lab import Notebook
+from tests.browser.test_browser_axe import need_axe
 
 Show = Callable[[str], Locator]
 
@@ -261,13 +263,33 @@ def test_answered_to_the_end_a_prediction_becomes_the_whole_handshake(
     expect(view.locator(".mtls-arrow:visible")).to_have_count(int(notebook.ask("print(len(widget.state['arrows']))")))
 
 
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"])
+def test_proofs_records_and_questions_are_readable_and_accessible(
+    notebook: Notebook, show_met: Callable[[bool], Locator], theme: str
+) -> None:
+    need_axe()
+    notebook.theme(theme)
+    for predict in (False, True):
+        view = show_met(predict)
+        if predict:
+            view.get_by_role("region", name="Prediction").get_by_role("button").first.click()
+        else:
+            view.get_by_role("button", name="Finished, client to server").click()
+            view.get_by_text("Client's Finished", exact=True).click()
+            view.get_by_role("tab", name="Wire").click()
+        assert view.evaluate(FAINT) == []
+        assert axe.problems(notebook.page, view) == []
+    notebook.theme("JupyterLab Light")
+
+
 def test_the_selected_message_stays_in_sight_while_the_page_scrolls(notebook: Notebook, show: Show) -> None:
     view = show("tls13-mtls")
     panel = view.locator(".mtls-message")
     size = notebook.page.viewport_size
     notebook.page.set_viewport_size({"width": 1400, "height": 480})
     try:
-        view.get_by_role("button", name="Alert, server to client").scroll_into_view_if_needed()
+        view.get_by_role("button", name="Certificate, server to client").evaluate("row => row.scrollIntoView(true)")
+        expect(view.get_by_role("button", name="ClientHello")).not_to_be_in_viewport()
         expect(panel.get_by_role("heading")).to_be_in_viewport()
     finally:
         notebook.page.set_viewport_size(size or {"width": 1400, "height": 1000})

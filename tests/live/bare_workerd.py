@@ -73,7 +73,7 @@ class BareWorkerd:
                 console.append((script["level"], " ".join(map(str, json.loads(script["values"])))))
             elif uncaught := _UNCAUGHT.search(str(line["message"])):
                 said = uncaught["name"]
-        failed = status == 500 and body == b"Internal Server Error"
+        failed = status == 0 or (status == 500 and body == b"Internal Server Error")
         return Outcome(status, headers, body, (said or "Error") if failed else "", tuple(console))
 
     def _exchange(self, place: str, request: HttpRequest) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
@@ -100,11 +100,19 @@ class BareWorkerd:
             data = self._process.stdout.raw.read(1 << 16)  # type: ignore[attr-defined]
             assert data, "workerd ended"
             *lines, self._rest = (self._rest + data).split(b"\n")
-            found += map(json.loads, filter(None, lines))
+            found += map(_parsed, filter(None, lines))
             if until and any(line["message"] == until for line in found):
                 return [line for line in found if line["message"] != until]
         assert not until, f"workerd never said {until}"
         return found
+
+
+def _parsed(line: bytes) -> dict[str, object]:
+    """Return the line's object; what workerd prints beside its structured log is its own word, not the worker's."""
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        return {"source": "", "message": line.decode("utf-8", "replace")}
 
 
 class _Unix(http.client.HTTPConnection):

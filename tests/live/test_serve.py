@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ const DOINGS = {
   "/loop": () => { console.log("looping"); for (;;); },
   "/packed": () => new Response("packed ".repeat(1000), { headers: { "content-encoding": "gzip" } }),
   "/cookies": () => new Response("", { headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["x-e", "é"]] }),
+  "/odd": () => new Response("", { headers: { "x-odd": "a\\u0001b" } }),
   "/nothing": () => new Response(null, { status: 204 }),
 };
 export default {
@@ -89,6 +90,7 @@ def cookies():
 
 DOINGS = {
     "/throw": throw, "/loop": loop, "/packed": packed, "/cookies": cookies,
+    "/odd": lambda: Response("", headers={"x-odd": "a\\u0001b"}),
     "/nothing": lambda: Response(None, status=204),
 }
 
@@ -288,6 +290,12 @@ def test_a_worker_that_throws_answers_500_with_its_words_and_goes_on(served: Ser
         assert ask(sock, "/").status == 200
 
 
+def test_a_header_that_http_cannot_carry_is_the_workers_fault(served: Served, clients: Clients) -> None:
+    with dial(served.port, clients.context(), HOST) as sock:
+        assert ask(sock, "/odd").status == 500
+        assert ask(sock, "/").status == 200
+
+
 def test_a_body_beyond_the_limit_is_refused_and_the_next_request_served(
     served: Served, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,8 +439,13 @@ def test_the_certificate_is_valid_for_every_name_and_for_the_real_address(served
             assert ask(sock, "/").status == 200
 
 
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def open_files() -> set[tuple[str, str]]:
+    """Return this process's descriptors with what they lead to; earlier tests may still be closing theirs."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the one that listed the folder
+            found.add((number, os.readlink(f"/proc/self/fd/{number}")))
+    return found
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -456,7 +469,7 @@ def test_stop_leaves_no_thread_and_no_descriptor_though_clients_are_still_there(
     for thread in set(threading.enumerate()) - threads:
         thread.join(WAIT_S)
     assert set(threading.enumerate()) <= threads
-    assert open_files() == files
+    assert open_files() <= files
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

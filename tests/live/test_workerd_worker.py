@@ -132,7 +132,7 @@ FAULTS = {
         WorkerThrew,
         "TypeError: Cannot read properties of null (reading 'x') (line 2, column 21 of the cell)",
     ),
-    "an unknown module": ("import x from 'lodash'", WorkerSyntaxError, 'Error: No such module "lodash".'),
+    "an unknown module": ("import x from './other.js'", WorkerSyntaxError, 'Error: No such module "other.js".'),
     "no default export": (
         "export const a = 1; export function fetch() {}",
         WorkerSyntaxError,
@@ -153,6 +153,21 @@ FAULTS = {
         "export default class Api { fetch() {} }",
         WorkerSyntaxError,
         "The worker's default export (class Api) has no fetch handler",
+    ),
+    "an export that is no handler": (
+        "export const version = '1'\nexport default { fetch() {} }",
+        WorkerSyntaxError,
+        "The worker exports version ('1'), which is no function, class or object",
+    ),
+    "a listener that does not respond": (
+        "addEventListener('fetch', () => {})",
+        NotAResponse,
+        "The fetch listener did not call event.respondWith",
+    ),
+    "a syntax error in a service worker": (
+        "addEventListener('fetch', (event) => {\n  event.respondWith(new Response('a'\n})",
+        WorkerSyntaxError,
+        "SyntaxError: missing ) after argument list (line 2, column 34 of the cell)",
     ),
     "no answer": (handler(""), NotAResponse, "fetch returned undefined, not a Response"),
     "another answer": (handler("return {a: [1]}"), NotAResponse, "fetch returned { a: [ 1 ] }, not a Response"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from mtls_notebook import views
+from mtls_notebook import Session, views
 from mtls_notebook.recorder.compare import compare
 from tests.unit.views.material import chain, run, stored
 from tests.unit.views.replay import handshake
@@ -23,6 +23,7 @@ VALUES: dict[str, Callable[[], object]] = {
     "Invocation": run,
     "Certificate": lambda: chain()[0],
     "Stored": stored,
+    "Session": Session,
 }
 
 

@@ -246,6 +246,15 @@ def test_file_names_are_made_visible(session: Session) -> None:
     assert zone.state["outcomes"][0]["cause"].startswith(SHOWN)
 
 
+def test_the_same_refusal_twice_is_still_news(session: Session) -> None:
+    zone = UploadZone(session)
+    sent: list[object] = []
+    zone.observe(sent.append, "state")
+    drop(zone, ("x", b"noise"))
+    drop(zone, ("x", b"noise"))
+    assert len(sent) == 2
+
+
 def test_an_unknown_message_changes_nothing(session: Session) -> None:
     zone = UploadZone(session)
     before = zone.state

@@ -13,7 +13,7 @@ import pytest
 
 from mtls_notebook import __main__ as command_line
 from mtls_notebook.errors import EngineUnavailable
-from mtls_notebook.worker import workerd
+from mtls_notebook.worker import npm, workerd
 
 # Stands where deno would: notes that it ran, and lays out what deno's cache lays out.
 DENO = """#!/bin/sh
@@ -39,7 +39,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.delenv(workerd.VARIABLE, raising=False)
-    monkeypatch.setattr(workerd, "_deno", lambda: "/bin/false")
+    monkeypatch.setattr(npm, "deno", lambda: "/bin/false")
     return tmp_path
 
 
@@ -52,7 +52,7 @@ def deno(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         log=log, package=workerd.this_platform().package, version=workerd.VERSION, binary=binary(tmp_path / "made")
     )
     path = script(tmp_path / "deno", text)
-    monkeypatch.setattr(workerd, "_deno", lambda: str(path))
+    monkeypatch.setattr(npm, "deno", lambda: str(path))
     return log
 
 
@@ -122,7 +122,7 @@ def test_a_fetched_binary_that_does_not_run_here_is_not_kept(tmp_path: Path, den
 def test_without_a_network_the_error_names_both_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = "error: Failed loading it\n    0: error sending: Connection refused\n\nStack backtrace:\n   0: <unknown>"
     offline = script(tmp_path / "deno", f"#!/bin/sh\ncat >&2 <<'END'\n{words}\nEND\nexit 1\n")
-    monkeypatch.setattr(workerd, "_deno", lambda: str(offline))
+    monkeypatch.setattr(npm, "deno", lambda: str(offline))
     with pytest.raises(EngineUnavailable) as caught:
         workerd.find()
     assert caught.value.message.endswith("could not be fetched: error sending: Connection refused")

@@ -80,6 +80,13 @@ def test_the_shell_takes_every_certificate_name_in_the_readme_as_one_word(certif
         assert (words[4::2][:3], len(words)) == (["--cert", "--key", "--name"], 10)
 
 
+@given(st.text())
+def test_a_placeholder_is_one_printable_line_in_one_pair_of_brackets(certificate: str) -> None:
+    text = placeholder("MY_CERT", certificate)
+    assert re.fullmatch(r"<CERTIFICATE_ID of [^<>]+>", text)
+    assert text.isprintable()
+
+
 @pytest.mark.parametrize("language", MAIN)
 def test_the_code_is_shipped_as_it_was_written(language: Language) -> None:
     code = "\ufeff# ünïcode \u2028 \r\n\ttabs, and no newline at the end"
