@@ -12,6 +12,8 @@ from pathlib import Path
 
 from .errors import CertificateInUse, LabError, UnknownCertificate, UnreadableFile, UsageError
 from .lab.lab import Lab
+from .lab.origin import Origin
+from .pki.authority import Authority
 from .pki.identity import Identity, read_certificates, read_identity, read_pkcs12
 from .pki.sensitive import Sensitive
 from .recorder.compare import Comparison, compare
@@ -27,10 +29,14 @@ from .session.contexts import DEFAULT_VERSIONS, Contexts
 from .session.store import CertificateStore, Stored
 from .session.trust import Trust
 from .worker.engines import Surroundings
-from .worker.exchange import Environment, Invocation, Language, Subrequest
+from .worker.exchange import Environment, Invocation, Language, Subrequest, WorkerSource
 from .worker.fetch import BoundFetcher, Client, Presented, client
 from .worker.journal import Journal
 from .worker.runtime import Worker
+from .worker.serve import Served
+from .worker.ship import project
+from .worker.ship_folder import Written
+from .worker.ship_folder import write as write_project
 from .worker.source import parse
 
 Password = bytes | Callable[[], bytes | None] | None
@@ -56,6 +62,8 @@ class Session:
         self._contexts = Contexts()
         self._connect_to: dict[tuple[str, int], tuple[str, int]] = {}
         self._workers: dict[str, Worker] = {}
+        self._served: dict[str, Served] = {}
+        self._issuer: Authority | None = None
 
     # -- certificates ----------------------------------------------------------------------
 
@@ -211,6 +219,68 @@ class Session:
             self._route,
         )
 
+    def serve(
+        self,
+        code: str,
+        *,
+        language: Language | None = None,
+        name: str = "served",
+        hosts: Sequence[str] = (),
+        require_client_cert: bool = False,
+        timeout_s: float = 60.0,
+        notebook: Mapping[str, object] | None = None,
+        say: Callable[[str], None] = lambda _progress: None,
+    ) -> Served:
+        """Return a worker that answers as a live HTTPS origin on loopback, for this session under its hosts' names.
+
+        Its clients' certificates are judged against the CAs that the session trusts now; the worker reads the
+        verdict in `request.cf.tlsClientAuth`. A served worker of the same name makes way.
+        Raises as `worker`, and UsageError (nobody could get in, a host that is none), LabError.
+        """
+        self.stop_serving(name)
+        made = self.worker(code, language=language, name=name, notebook=notebook, say=say)
+        issuer = self._server_issuer()
+        served = Served.start(
+            made.program,
+            authority=issuer,
+            accepts=[ca for ca in self.trust.authorities if ca.is_ca and ca != issuer.certificate],
+            require_client_cert=require_client_cert,
+            hosts=hosts or (f"{name.lower().replace('_', '-')}.example.com",),
+            timeout_s=timeout_s,
+        )
+        self.trust = self.trust.with_authority(issuer.certificate)
+        self._connect_to.update(served.connect_to)
+        self._served[name] = served
+        return served
+
+    def stop_serving(self, name: str) -> None:
+        """Stop the served worker of that name, if there is one."""
+        if (served := self._served.pop(name, None)) is not None:
+            for place in served.connect_to:
+                self._connect_to.pop(place, None)
+            served.stop()
+
+    def _server_issuer(self) -> Authority:
+        if self._issuer is None:
+            self._issuer = Authority.create("mtls-notebook served workers CA")
+        return self._issuer
+
+    def export_worker(
+        self, directory: str | Path, source: WorkerSource | None = None, *, name: str | None = None
+    ) -> Written:
+        """Write a wrangler project of a worker (None: the one that ran last) with the session's bindings.
+
+        Raises UsageError, ConfigError, MaterialError (a private key in the code), UnreadableFile.
+        """
+        source = source or (self.last.source if self.last is not None else None)
+        if source is None:
+            raise UsageError("There is no worker to export yet.", "Run a %%worker cell first.")
+        bindings = [
+            (b.name, self.store.resolve(b.certificate_id).name or b.certificate_id, b.hosts) for b in self.bindings
+        ]
+        called = name or (source.name if source.name != "cell" else Path(directory).expanduser().resolve().name)
+        return write_project(directory, project(source, bindings, self.variables, name=called))
+
     # -- where connections go --------------------------------------------------------------
 
     def connect_to(self, host: str, port: int, address: tuple[str, int]) -> None:
@@ -267,9 +337,10 @@ class Session:
     def server_side(self, handshake: Handshake) -> Handshake:
         """Return the same connection as the lab's origin recorded it. Raises LabError where it has not."""
         port = int(_first_text(handshake, Kind.LOCAL).rpartition(":")[2] or 0)
-        origins = self.lab.origins.values() if self.lab is not None else ()
-        for running in origins:
-            if running.port == _port_of(handshake) and (other := running.origin.recording_of(port)) is not None:
+        ends: list[Origin | Served] = list(self._served.values())
+        ends += [running.origin for running in self.lab.origins.values()] if self.lab is not None else []
+        for end in ends:
+            if end.port == _port_of(handshake) and (other := end.recording_of(port)) is not None:
                 return fold(with_messages(other.events))
         raise LabError(
             f"The server's side of {handshake.host} was not recorded here.",
@@ -301,6 +372,8 @@ class Session:
 
     def close(self) -> None:
         """Stop workers and lab and forget every key."""
+        for name in tuple(self._served):
+            self.stop_serving(name)
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
@@ -308,6 +381,9 @@ class Session:
         self._contexts.forget()
         self.store = CertificateStore()
         self.bindings = Bindings()
+
+    def __repr__(self) -> str:
+        return f"<Session with {len(self.store)} certificate(s) and {len(self.bindings)} binding(s)>"
 
     def __enter__(self) -> Session:
         return self

@@ -158,12 +158,18 @@ class MtlsMagics(Magics):
     @argument("--timeout", type=float, default=60.0, metavar="S", help="stop it after this many seconds")
     @argument("-o", "--output", metavar="VAR", help="keep the invocation in this variable")
     @argument("--no-trace", action="store_true", help="show the response alone")
+    @argument("--serve", action="store_true", help="keep it running as an HTTPS origin instead of asking it once")
+    @argument("--host", action="append", default=[], metavar="HOST", help="with --serve: a name that it answers as")
+    @argument("--require-client-cert", action="store_true", help="with --serve: refuse clients without a valid one")
     @cell_magic
     def worker(self, line: str, cell: str) -> None:
         """Run the cell as a worker: JavaScript or Python, with the session's bindings as `env`."""
         from .worker.source import parse_request  # noqa: PLC0415 - as for the session
 
         options = _arguments(self.worker, line)
+        if options.serve:
+            self._serve(options, cell)
+            return
         request = parse_request(options.request, tuple(options.header), self._data(options.data))
         made = self.session.worker(
             cell, language=options.language, name=options.name or "cell", notebook=self._variables, say=print
@@ -176,6 +182,29 @@ class MtlsMagics(Magics):
         display(invocation.response if options.no_trace else invocation)
         if invocation.error is not None:
             raise invocation.error
+
+    def _serve(self, options: Namespace, cell: str) -> None:
+        served = self.session.serve(
+            cell,
+            language=options.language,
+            name=options.name or "served",
+            hosts=options.host,
+            require_client_cert=options.require_client_cert,
+            timeout_s=options.timeout,
+            notebook=self._variables,
+            say=print,
+        )
+        self._keep(options.output or options.name, served)
+        print(lines.served(served))
+
+    @magic_arguments()
+    @argument("directory", metavar="DIR", help="a new folder, or one that was exported before")
+    @argument("--name", help="the deployed worker's name; the folder's if left out")
+    @line_magic
+    def mtls_export(self, line: str) -> None:
+        """Write the last worker and its bindings as a wrangler project; keys stay here."""
+        options = _arguments(self.mtls_export, line)
+        print(lines.exported(self.session.export_worker(options.directory, name=options.name)))
 
     @magic_arguments()
     @argument("variable", nargs="?", metavar="VAR", help="an invocation or handshake; the last one if left out")

@@ -2,6 +2,9 @@
 // subrequests, each opening its handshake. While the run goes on only what changed is drawn anew. Exports
 // nothing (see assets.py).
 
+// More items than these make a list a box that scrolls.
+const LONG_LIST = 16;
+
 // Returns { update, open, detail, stop }; `onOpen(number)` when a subrequest is opened, -1 when closed.
 function invocationView(root, onOpen) {
   const parts = { head: slot("mtls-run-head"), answer: slot(), running: slot(), logs: el("ol", { class: "mtls-log" }), trace: el("ol", { class: "mtls-trace" }) };
@@ -16,15 +19,15 @@ function invocationView(root, onOpen) {
     parts.head.set([state.request, state.elapsed, state.running?.words, state.response, state.error], () => answerHead(state));
     parts.answer.set([state.response, state.error], () => section("Answer", state.error ? errorBox(state.error) : null, ...answer(state.response)));
     parts.running.set(state.running?.handshake ?? null, () => runningHandshake(state.running));
-    logs(logItems(state), logLine);
-    trace(state.trace, (sub) => (sub.gap ? gapRow(sub) : traceRow(sub, () => shown, onOpen)));
+    grow(parts.logs, state, () => logs(logItems(state), logLine));
+    grow(parts.trace, state, () => trace(state.trace, (sub) => (sub.gap ? gapRow(sub) : traceRow(sub, () => shown, onOpen))));
     logSection.hidden = !state.logs.length;
     traceSection.hidden = !state.trace.length;
   }
 
   const rows = () => trace.made();
   const open = (number) => rows().forEach((row) => row.open?.(row.number === number));
-  root.replaceChildren(parts.head.node, parts.answer.node, logSection, traceSection, parts.running.node);
+  root.replaceChildren(parts.head.node, parts.answer.node, parts.running.node, logSection, traceSection);
   return {
     update,
     open,
@@ -82,6 +85,17 @@ function keyedList(list) {
 
   show.made = () => [...known.values()];
   return show;
+}
+
+// Fills a list; a long one scrolls by itself, and while the run goes on its end stays in sight.
+function grow(list, state, fill) {
+  const wasAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
+  fill();
+  const isLong = list.children.length > LONG_LIST;
+  list.classList.toggle("mtls-long", isLong);
+  if (isLong) list.tabIndex = 0;
+  else list.removeAttribute("tabindex");
+  if (isLong && wasAtEnd && state.running) list.scrollTop = list.scrollHeight;
 }
 
 function runningHandshake(running) {

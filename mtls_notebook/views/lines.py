@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..lab.lab import Lab
     from ..session.bindings import Bindings
     from ..session.store import CertificateStore
+    from ..worker.serve import Served
+    from ..worker.ship_folder import Written
 
 
 def lab(running: Lab | None) -> str:
@@ -24,6 +26,26 @@ def lab(running: Lab | None) -> str:
         return "The lab is stopped; its folder is still there. Start it again: %mtls_lab"
     upload = f"%mtls_upload --cert {running.directory}/cert.pem --key {running.directory}/key.pem --name my-client-cert"
     return "\n".join([*running.status(), "", f"Next: {upload}"])
+
+
+def served(running: Served) -> str:
+    """Return where a served worker answers, and what to type next."""
+    return "\n".join(
+        [
+            f"{running.named_url} is this worker now, on this machine only (really {running.url}).",
+            f'Next: await env.NAME.fetch("{running.named_url}/") in another %%worker cell.',
+        ]
+    )
+
+
+def exported(outcome: Written) -> str:
+    """Return what was written where, what was left as it was, and what to read next."""
+    told = [f"Written to {outcome.directory}/: {', '.join(outcome.written) or 'nothing new'}."]
+    if outcome.kept:
+        told.append(f"Left as you edited it: {', '.join(outcome.kept)}.")
+    if outcome.removed:
+        told.append(f"Removed, the worker has it no longer: {', '.join(outcome.removed)}.")
+    return "\n".join([*told, f"No key is in it. Next: {outcome.directory}/README.md"])
 
 
 def trusted(subjects: Iterable[str]) -> str:

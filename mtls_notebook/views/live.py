@@ -129,7 +129,20 @@ class _Told:
     newest: tuple[Event, ...]
 
 
+# What ends a handshake, one way or the other; before, nothing has failed yet and nothing is missing.
+_ENDS = frozenset({Kind.TLS_DONE, Kind.TLS_FAILED, Kind.CLOSED, Kind.RESPONSE})
+_UNDER_WAY = {"badge": {"text": "under way", "tone": "neutral"}, "note": None}
+
+
 def _outline(events: tuple[Event, ...]) -> dict[str, Any] | None:
     """Return a handshake as far as it has come, in outline; None before its first message."""
     shown = fold(events)
-    return handshake.outline(shown) | {"selected": len(shown.arrows) - 1} if shown.arrows else None
+    if not shown.arrows:
+        return None
+    last = len(shown.arrows) - 1
+    drawn = handshake.outline(shown) | {"selected": last}
+    if shown.alert is not None or any(event.kind in _ENDS for event in events):
+        return drawn
+    place = next(number for number, row in enumerate(drawn["rows"]) if row["arrow"] == last)
+    label = f"Handshake with {handshake.title(shown)}: under way"
+    return drawn | _UNDER_WAY | {"label": label, "rows": drawn["rows"][: place + 1]}

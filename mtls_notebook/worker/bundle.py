@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -150,7 +151,8 @@ def _unavailable(packages: Sequence[Import], why: str) -> EngineUnavailable:
 def _cause(stderr: str) -> str:
     """Return the first of deno's errors: the last one only says that there were some."""
     first = next((line for line in stderr.splitlines() if line.startswith("error: ")), "")
-    return first.removeprefix("error: ") or npm.reason(stderr)
+    said = first.removeprefix("error: ") or npm.reason(stderr)
+    return re.sub(r'"[^"]*/npm/[^/"]+/', '"', said)  # the package's own path, without where we keep it
 
 
 def _versions(lock: Path) -> str:

@@ -99,8 +99,14 @@ def _is_cancelled() -> bool:
 
 def _incoming(request: HttpRequest) -> Request:
     made = Request(request.url, method=request.method, headers=request.headers)
+    made.cf = _named(request.cf) if request.cf else None
     made._source = Source(request.body) if request.body else None  # a GET may come with a body, if none may leave
     return made
+
+
+def _named(value: Any) -> Any:
+    """Return mappings as namespaces, at every depth: `request.cf.tlsClientAuth.certVerified`."""
+    return SimpleNamespace(**{k: _named(v) for k, v in value.items()}) if isinstance(value, Mapping) else value
 
 
 async def _outgoing(answer: Response, method: str) -> HttpResponse:

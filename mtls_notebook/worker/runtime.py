@@ -100,6 +100,11 @@ class Worker:
         self._program.submit(asked).add_done_callback(finish)
         return done
 
+    @property
+    def program(self) -> Program:
+        """Return what the engine made ready, for whoever serves it (`serve.Served`)."""
+        return self._program
+
     def handle(self) -> Handle:
         """Return what a notebook keeps of a named worker: `await api.fetch("/orders")`."""
         return Handle(self)

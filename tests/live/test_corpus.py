@@ -155,7 +155,10 @@ def outcome(invocation: Invocation) -> Outcome:
 def differing(ours: Outcome, theirs: Outcome) -> dict[str, tuple[object, object]]:
     """Return the fields in which the two differ, with both values."""
     if ours.error and theirs.error:  # how each runtime dresses a 500 is no behaviour of the program
-        pairs = [("error", ours.error, theirs.error), ("lines", ours.lines, theirs.lines)]
+        pairs: list[tuple[str, object, object]] = [
+            ("error", ours.error, theirs.error),
+            ("lines", ours.lines, theirs.lines),
+        ]
     else:
         pairs = [(field.name, _told(ours, field.name), _told(theirs, field.name)) for field in fields(Outcome)]
     return {name: (mine, other) for name, mine, other in pairs if mine != other}

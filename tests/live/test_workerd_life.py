@@ -198,7 +198,7 @@ def test_an_interrupt_of_the_kernels_group_does_not_reach_the_worker() -> None:
 
 def test_a_binary_that_does_not_start_is_an_engine_error(tmp_path: Path) -> None:
     environment = Environment({}, DeadFetcher())
-    program = JavaScriptProgram(tmp_path, WorkerSource("js", ""), environment, lambda _line: None, Limits())
+    program = JavaScriptProgram(tmp_path, WorkerSource("js", ""), (), environment, lambda _line: None, Limits())
     with pytest.raises(EngineUnavailable, match="did not start"):
         program.submit(HttpRequest()).result(WAIT_S)
     program.stop()

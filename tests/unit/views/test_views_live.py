@@ -71,12 +71,22 @@ def test_messages_appear_as_they_cross(watched: Watched) -> None:
         watched.live.push(event)
     early = watched.wait(lambda s: s["running"]["handshake"])["running"]["handshake"]
     assert early["arrows"][0]["name"] == "ClientHello"
+    assert early["badge"]["text"] == "under way"
+    assert early["note"] is None
+    assert early["rows"][-1]["arrow"] == len(early["arrows"]) - 1, "what is still to come is not said to be missing"
     for event in told[6:]:
         watched.live.push(event)
     names = watched.wait(
         lambda s: s["running"]["handshake"] and s["running"]["handshake"]["badge"]["text"] == "mutual"
     )["running"]["handshake"]
     assert "CertificateRequest" in [arrow["name"] for arrow in names["arrows"]]
+
+
+def test_a_refusal_is_told_as_one_at_once(watched: Watched) -> None:
+    for event in events("tls13-refused"):
+        watched.live.push(event)
+    state = watched.wait(lambda s: s["running"]["handshake"] and s["running"]["handshake"]["badge"]["tone"] == "alert")
+    assert state["running"]["handshake"]["note"]["cause"].startswith("The server refused")
 
 
 def test_the_newest_connection_is_the_one_that_is_shown(watched: Watched) -> None:

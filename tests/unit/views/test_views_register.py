@@ -13,17 +13,27 @@ from IPython.core.formatters import DisplayFormatter
 
 from mtls_notebook import Session, views
 from mtls_notebook.recorder.compare import compare
+from mtls_notebook.session.store import Stored
 from tests.unit.views.material import chain, run, stored
 from tests.unit.views.replay import handshake
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def holding(certificate: Stored) -> Session:
+    """Return a session that holds one certificate."""
+    session = Session()
+    session.add(certificate.identity, certificate.name)
+    return session
+
+
 VALUES: dict[str, Callable[[], object]] = {
     "Handshake": lambda: handshake("tls13-mtls"),
     "Comparison": lambda: compare(handshake("tls13"), handshake("tls13-mtls")),
     "Invocation": run,
     "Certificate": lambda: chain()[0],
     "Stored": stored,
-    "Session": Session,
+    "Session": lambda: holding(stored()),
 }
 
 
