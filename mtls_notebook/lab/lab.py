@@ -30,7 +30,7 @@ OTHER_CA_NAME = "mtls-lab other CA"
 CA_FILE = "ca.pem"
 HTTPS_PORT = 443
 CLOCK_SKEW = timedelta(hours=1)
-LIFETIME = timedelta(days=30)
+LIFETIME = timedelta(days=90)
 
 # RFC 1123 §2.1: letters, digits, hyphens; at least two labels, the last of them not a number.
 _HOST_NAME = re.compile(r"(?!.{240})(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!\d+$)(?!-)[a-z0-9-]{1,63}(?<!-)")

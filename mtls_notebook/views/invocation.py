@@ -118,8 +118,8 @@ def details(invocation: Invocation, opened: int) -> dict[str, Any]:
 
 
 def first_opened(invocation: Invocation) -> int:
-    """Return the subrequest to open with: the first that failed and has a handshake to show; -1 for none."""
-    return _trace(invocation).first_failed()
+    """Return the subrequest whose handshake is open at first: one that failed, else the first; -1 for none."""
+    return _trace(invocation).first_to_open()
 
 
 def trace(invocation: Invocation) -> list[dict[str, Any]]:

@@ -63,10 +63,10 @@ class Trace:
             cells.append(self._cells(number))
         return cells
 
-    def first_failed(self) -> int:
-        """Return the first subrequest that failed and has a handshake to show; -1 for none."""
-        numbers = range(len(self._subrequests))
-        return next((i for i in numbers if failed(self._subrequests[i]) and self.shown(i) >= 0), -1)
+    def first_to_open(self) -> int:
+        """Return the first subrequest that failed and has a handshake to show, else the first that has one; or -1."""
+        shown = [i for i in range(len(self._subrequests)) if self.shown(i) >= 0]
+        return next((i for i in shown if failed(self._subrequests[i])), shown[0] if shown else -1)
 
     def shown(self, number: int) -> int:
         """Return the number of the subrequest's handshake among those shown, -1 without one of its own."""

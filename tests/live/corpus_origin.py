@@ -6,6 +6,7 @@ breaks off, resets, stays silent. What may not live here: tests, and anything fr
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import socket
@@ -14,41 +15,96 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.live.material import Pki
 
-HANDSHAKE_LIMIT_S = 10.0
+LIMIT_S = 20.0  # of silence
 
 
 class CorpusOrigin:
-    """A running origin; `url` names it by host name. Close it."""
+    """A running origin; `url` names it by host name. Close it, or `restart` it on the same port."""
 
     def __init__(self, pki: Pki) -> None:
+        self.answered = Count()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pki.server.cert, pki.server.key)
         context.load_verify_locations(pki.ca)
         context.verify_mode = ssl.CERT_REQUIRED
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.context = context
-        self.port: int = self._server.server_address[1]
+        self._context = context
+        self.port = 0
+        self._open()
         self.url = f"https://localhost:{self.port}"
+
+    def _open(self) -> None:
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server.context = self._context
+        self._server.answered = self.answered
+        self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
+    def restart(self) -> None:
+        """End every connection and the listener, and listen again."""
+        self.close()
+        self._open()
+
     def close(self) -> None:
-        """Stop serving and wait for the thread."""
+        """Stop serving, end the connections, and wait for the threads."""
         self._server.shutdown()
         self._thread.join()
+        self._server.hang_up()
         self._server.server_close()
 
 
+class Count:
+    """A number that grows, and can be waited for."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._news = threading.Condition()
+
+    def add(self) -> None:
+        with self._news:
+            self._number += 1
+            self._news.notify_all()
+
+    def wait_for(self, number: int, limit_s: float) -> bool:
+        """Return whether the count came to `number` within `limit_s` seconds."""
+        with self._news:
+            return self._news.wait_for(lambda: self._number >= number, limit_s)
+
+
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+    daemon_threads = False  # `server_close` joins them
     request_queue_size = 256
     context: ssl.SSLContext
+    answered: Count
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def forget(self, peer: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(peer)
+
+    def hang_up(self) -> None:
+        with self._lock:
+            for peer in self._open:
+                with contextlib.suppress(OSError):
+                    peer.shutdown(socket.SHUT_RDWR)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.forget(request)
+        super().shutdown_request(request)
 
     def handle_error(self, *_: object) -> None:
         """A client that leaves, or is refused, is no fault of a server under test."""
@@ -61,9 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
     connection: ssl.SSLSocket
 
     def setup(self) -> None:
-        raw: socket.socket = self.request
-        raw.settimeout(HANDSHAKE_LIMIT_S)
-        self.request = self.server.context.wrap_socket(raw, server_side=True)
+        self.raw: socket.socket = self.request
+        self.raw.settimeout(LIMIT_S)
+        self.request = self.server.context.wrap_socket(self.raw.dup(), server_side=True)  # what is wrapped is detached
         super().setup()
 
     def finish(self) -> None:
@@ -73,6 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         head, _, self.rest = urlsplit(self.path).path.lstrip("/").partition("/")
         self.query = dict(parse_qsl(urlsplit(self.path).query))
+        self.server.answered.add()
         self.PATHS.get(head, type(self).describe)(self)
 
     do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = answer

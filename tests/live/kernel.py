@@ -27,9 +27,7 @@ class Kernel:
     def run(self, code: str, timeout_s: float = 60) -> list[dict[str, Any]]:
         """Return the cell's outputs, errors among them, in order."""
         outputs: list[dict[str, Any]] = []
-        self.client.execute_interactive(
-            code, timeout=timeout_s, output_hook=outputs.append, allow_stdin=False
-        )
+        self.client.execute_interactive(code, timeout=timeout_s, output_hook=outputs.append, allow_stdin=False)
         kept = ("stream", "display_data", "execute_result", "error")
         return [message["content"] for message in outputs if message["msg_type"] in kept]
 

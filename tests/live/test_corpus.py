@@ -68,7 +68,7 @@ CAUSES = {
     "global-fetch": "certificate",
     "no-http": "localhost",
     "refused-certificate": "localhost",
-    "reset": "localhost asked for a client certificate, then closed the connection",
+    "reset": "localhost reset the connection",
     "unknown-host": "no-such-host.invalid",
 }
 

@@ -41,7 +41,7 @@ def test_a_trace_that_took_no_time_still_has_bars() -> None:
 
 def test_a_failed_subrequest_is_opened_at_once() -> None:
     assert view.first_opened(run()) == 2
-    assert view.first_opened(run(trace=run().trace[:2])) == -1
+    assert view.first_opened(run(trace=run().trace[:2])) == 0
 
 
 def test_a_handshake_does_not_repeat_the_diagnosis_of_its_subrequest() -> None:
