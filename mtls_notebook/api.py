@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .errors import CertificateInUse, LabError, UnknownCertificate, UnreadableFile, UsageError
 from .lab.lab import Lab
+from .loop import dismiss
 from .lab.origin import Origin
 from .pki.authority import Authority
 from .pki.identity import Identity, read_certificates, read_identity, read_pkcs12
@@ -19,12 +20,12 @@ from .pki.sensitive import Sensitive
 from .recorder.compare import Comparison, compare
 from .recorder.decrypt import with_messages
 from .recorder.events import Kind
-from .recorder.export import write
+from .recorder.export import FORMATS, Format, write
 from .recorder.handshake import Handshake, fold
 from .recorder.proofs import Proof, prove
 from .recorder.recording import Recording
 from .session.bindings import Binding, Bindings, Config, parse_config, parse_hosts, parse_pairs
-from .session.config import Format
+from .session.config import Format as ConfigFormat
 from .session.contexts import DEFAULT_VERSIONS, Contexts
 from .session.store import CertificateStore, Stored
 from .session.trust import Trust
@@ -144,7 +145,7 @@ class Session:
         *,
         environment: str | None = None,
         label: str = "the configuration",
-        format: Format | None = None,
+        format: ConfigFormat | None = None,
     ) -> Config:
         """Bind what a wrangler.toml or wrangler.jsonc says; all or none. Raises ConfigError, UnknownCertificate."""
         return self._apply(parse_config(text, format=format, environment=environment, label=label))
@@ -355,10 +356,17 @@ class Session:
         """Return the client's and the server's recording of one connection, row by row. Raises LabError."""
         return compare(handshake, self.server_side(handshake))
 
-    def export(self, path: str | Path, what: Invocation | Handshake | None = None) -> str:
+    def export(
+        self,
+        path: str | Path,
+        what: Invocation | Handshake | None = None,
+        *,
+        more_formats: Mapping[str, Format] | None = None,
+    ) -> str:
         """Write handshakes to a file whose suffix names the format; return one sentence about what it holds.
 
-        Formats: .keylog, .pcapng (both hold secrets), .json, .har. Without `what`, everything that is recorded.
+        Formats: .keylog, .pcapng (both hold secrets), .json, .har, and `more_formats` by suffix. Without `what`,
+        everything that is recorded.
         Raises UsageError for another suffix, UnreadableFile where nothing can be written.
         """
         trace: Sequence[Subrequest] = ()
@@ -368,7 +376,8 @@ class Session:
             shakes, trace = what.handshakes, what.trace
         else:
             shakes = self.handshakes()
-        return write(Path(path), [shake.events for shake in shakes], trace)
+        recorded = [shake.events for shake in shakes]
+        return write(Path(path), recorded, trace, formats=FORMATS | dict(more_formats or {}))
 
     def close(self) -> None:
         """Stop workers and lab and forget every key."""
@@ -378,6 +387,7 @@ class Session:
             worker.close()
         self._workers.clear()
         self.stop_lab()
+        dismiss()
         self._contexts.forget()
         self.store = CertificateStore()
         self.bindings = Bindings()

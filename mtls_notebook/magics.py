@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -174,7 +175,8 @@ class MtlsMagics(Magics):
         made = self.session.worker(
             cell, language=options.language, name=options.name or "cell", notebook=self._variables, say=print
         )
-        invocation = made.fetch(request, timeout_s=options.timeout, show=_print_log)
+        with views.following(self.shell, made.source, request, self.session.recording) as follow:
+            invocation = made.fetch(request, timeout_s=options.timeout, show=_telling(follow))
         if options.name:
             self._keep(options.name, made.handle())
         self.session.last = invocation
@@ -210,8 +212,9 @@ class MtlsMagics(Magics):
     @argument("variable", nargs="?", metavar="VAR", help="an invocation or handshake; the last one if left out")
     @argument("--compare", metavar="VAR", help="beside the first handshake of another invocation, row by row")
     @argument("--both-ends", action="store_true", help="beside what the lab's origin recorded of the same connection")
+    @argument("--predict", action="store_true", help="guess each server message before it is shown")
     @argument(
-        "--export", metavar="FILE", help="write it as .pcapng, .keylog, .json or .har; the first two hold TLS secrets"
+        "--export", metavar="FILE", help="write it as .html, .json, .har, .pcapng or .keylog; the last two hold secrets"
     )
     @line_magic
     def mtls_handshake(self, line: str) -> None:
@@ -220,7 +223,9 @@ class MtlsMagics(Magics):
         value = self._variable(options.variable) if options.variable else self.session.last
         shakes = _handshakes(value)
         if options.export:
-            print(self.session.export(options.export, value))
+            print(self.session.export(options.export, value, more_formats=_page_formats(value)))
+        elif options.predict:
+            display(_prediction(shakes[0]))
         elif options.compare:
             display(self.session.compare(shakes[0], _handshakes(self._variable(options.compare))[0]))
         elif options.both_ends:
@@ -363,6 +368,26 @@ def _handshakes(value: Any) -> tuple[Any, ...]:
     if not found:
         raise UsageError("There is no handshake to show.", "Run a %%worker cell first, and keep it with -o VAR.")
     return found
+
+
+def _page_formats(value: Any) -> Any:
+    from .views.page import formats  # noqa: PLC0415 - only an export needs it
+
+    return formats(value)
+
+
+def _prediction(shake: Any) -> Any:
+    from .views.handshake import HandshakeWidget  # noqa: PLC0415 - a widget, loaded when it is shown
+
+    return HandshakeWidget(shake, predict=True)
+
+
+def _telling(follow: Callable[[Any], None]) -> Callable[[Any], None]:
+    def tell(entry: Any) -> None:
+        _print_log(entry)
+        follow(entry)
+
+    return tell
 
 
 def _print_log(entry: Any) -> None:

@@ -7,9 +7,9 @@ lines, events) in the waiting thread, and turns an interrupt or a deadline into 
 What may not live here: anything that knows TLS, HTTP or Jupyter.
 """
 
-from .blocking import in_thread
+from .blocking import dismiss, in_thread
 from .eviction import ThrownOut
 from .thread import LoopThread, Stopped
 from .waiting import Interrupted, wait
 
-__all__ = ["Interrupted", "LoopThread", "Stopped", "ThrownOut", "in_thread", "wait"]
+__all__ = ["Interrupted", "LoopThread", "Stopped", "ThrownOut", "dismiss", "in_thread", "wait"]

@@ -26,7 +26,7 @@ class Threads:
     """As many daemon threads as there are calls at once."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._idle = 0  # threads that wait, less the jobs that wait for them
         self._lock = threading.Lock()
 
@@ -40,9 +40,16 @@ class Threads:
         else:
             threading.Thread(target=self._serve, args=(job,), name="blocking", daemon=True).start()
 
-    def _serve(self, job: Job) -> None:
+    def dismiss(self) -> None:
+        """End the threads that have nothing to do."""
+        with self._lock:
+            idle, self._idle = max(self._idle, 0), min(self._idle, 0)
+        for _ in range(idle):
+            self._jobs.put(None)
+
+    def _serve(self, job: Job | None) -> None:
         thread = threading.current_thread()
-        while True:
+        while job is not None:
             thread.name = "blocking"
             job()
             del job  # a waiting thread keeps nothing alive
@@ -60,6 +67,11 @@ class Threads:
 
 
 _threads = Threads()
+
+
+def dismiss() -> None:
+    """End the threads that wait for more work; those that work go on."""
+    _threads.dismiss()
 
 
 async def in_thread(work: Callable[[], T], abandon: Callable[[], None] = lambda: None) -> T:

@@ -350,7 +350,7 @@ def _arrow(item: Sent, step: int) -> Arrow:
 
 def _data(story: Sequence[Event]) -> list[Arrow]:
     """Return the first request and its response as arrows (times still absolute, steps not yet known)."""
-    encrypted = any(e.kind is Kind.TLS_STARTED for e in story)
+    encrypted = any(e.kind in (Kind.TLS_STARTED, Kind.TLS_DONE) for e in story)  # an origin records only the latter
     answer = next((e for e in story if e.kind is Kind.RESPONSE), None)
     found: list[Arrow] = []
     asked = next((e for e in story if isinstance(e.data, Request)), None)

@@ -7,7 +7,8 @@ What may not live here: anything about one view. Adding a view is adding a row t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -64,6 +65,29 @@ def unregister(ipython: Any) -> None:
             each.deferred_printers.pop((module, name), None)
             loaded = next((kind for kind in each.type_printers if _is_named(kind, module, name)), None)
             each.type_printers.pop(loaded, None)
+
+
+@contextmanager
+def following(ipython: Any, source: Any, request: Any, recording: Any) -> Iterator[Callable[[Any], None]]:
+    """Show a run while it goes on, where a kernel can carry a widget.
+
+    Yields what takes in its log lines and subrequests. At the end the place is empty again: the result has its own.
+    """
+    if getattr(ipython, "kernel", None) is None:
+        yield lambda _told: None
+        return
+    from IPython.display import display  # noqa: PLC0415 - as the next
+
+    from .live import LiveInvocation  # noqa: PLC0415 - a widget, loaded when it is shown
+
+    live = LiveInvocation(source, request)
+    display(live.widget)  # type: ignore[no-untyped-call]
+    unfollow = recording.follow(live.push)
+    try:
+        yield live.push
+    finally:
+        unfollow()
+        live.leave()
 
 
 def _bundler(ipython: Any, view: View) -> Callable[[Any], Bundle]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..recorder.compare import Comparison
+from ..recorder.export import Format
 from ..recorder.handshake import Handshake
 from ..worker.exchange import Invocation
 from . import assets, comparison, handshake, invocation, static
@@ -70,3 +71,8 @@ def _hash(text: str) -> str:
 def _inert(values: Values) -> str:
     """Return `values` as JSON that cannot end the element it stands in."""
     return json.dumps(values, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def formats(value: Handshake | Invocation | Comparison) -> dict[str, Format]:
+    """Return how an export writes `value` as a page; it holds no secret."""
+    return {".html": Format(lambda _recorded: page(value).encode("utf-8"))}
