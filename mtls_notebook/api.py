@@ -12,8 +12,8 @@ from pathlib import Path
 
 from .errors import CertificateInUse, LabError, UnknownCertificate, UnreadableFile, UsageError
 from .lab.lab import Lab
-from .loop import dismiss
 from .lab.origin import Origin
+from .loop import dismiss
 from .pki.authority import Authority
 from .pki.identity import Identity, read_certificates, read_identity, read_pkcs12
 from .pki.sensitive import Sensitive

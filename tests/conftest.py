@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-# Folder (from the repository's root) → its tests share one worker: one JupyterLab and one page for all.
-# Everything else shares a worker per file: a notebook needs one kernel, a module its own fixtures.
-ONE_WORKER = ("tests/browser/",)
+# Folder (from the repository's root) → its tests share one worker: one JupyterLab and one page for all; and the
+# notebooks, which write the lab's files into one folder, run one after the other.
+# Everything else shares a worker per file: a module has its own fixtures.
+ONE_WORKER = ("tests/browser/", "notebooks/")
 
 # What takes longest starts first, so that it does not run alone at the end.
 SLOW_FIRST = ("tests/browser/", "notebooks/", "tests/live/")

@@ -90,7 +90,7 @@ def write_counting_notebook(path: Path, cells: int) -> None:
         ("tests/browser/test_a.py::test_x", "tests/browser/"),
         ("tests/browser/sub/test_b.py::test_x[a::b]", "tests/browser/"),
         ("tests/unit/tls/test_reader.py::TestX::test_y", "tests/unit/tls/test_reader.py"),
-        ("notebooks/01.ipynb::Cell 3", "notebooks/01.ipynb"),
+        ("notebooks/01.ipynb::Cell 3", "notebooks/"),
     ],
 )
 def test_what_shares_a_worker_shares_its_file_or_its_browser(nodeid: str, shared: str) -> None:

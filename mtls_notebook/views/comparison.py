@@ -87,8 +87,14 @@ def names(comparison: Comparison) -> tuple[str, str]:
     """Return what to call the two sides."""
     if comparison.same_connection:
         return "client", "server"
-    found = tuple(NAMES.get(side.outcome, badge(side)["text"]) for side in (comparison.left, comparison.right))
-    return (found[0], found[1]) if found[0] != found[1] else (f"first ({found[0]})", f"second ({found[1]})")
+    sides = (comparison.left, comparison.right)
+    manners = tuple(NAMES.get(side.outcome, badge(side)["text"]) for side in sides)
+    if manners[0] != manners[1]:
+        return manners[0], manners[1]
+    versions = tuple(visible(side.version) for side in sides)
+    if versions[0] != versions[1] and all(versions):
+        return versions[0], versions[1]
+    return f"first ({manners[0]})", f"second ({manners[1]})"
 
 
 def line(comparison: Comparison) -> str:

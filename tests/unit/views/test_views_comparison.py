@@ -55,7 +55,7 @@ def test_the_sides_are_called_by_what_they_are() -> None:
     assert view.names(both()) == ("TLS", "mTLS")
     assert view.names(ends()) == ("client", "server")
     same = compare(handshake("tls13"), handshake("tls12"))
-    assert view.names(same) == ("first (TLS)", "second (TLS)")
+    assert view.names(same) == ("TLS 1.3", "TLS 1.2")
 
 
 def test_fields_with_other_bytes_are_marked_on_both_sides_and_equal_ones_are_not() -> None:
