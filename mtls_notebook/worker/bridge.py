@@ -18,10 +18,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import h11
-
 from ..errors import ConnectError, MtlsNotebookError
 from .exchange import Closer, Fetcher, Headers, Incoming, Outgoing
+from .framing import LAST_CHUNK, Inbox, Malformed, chunk_bytes, head_bytes, value_of
 
 GLOBAL = ""  # the name of the socket behind the global fetch; no binding can have it
 
@@ -39,10 +38,17 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-_READ_BYTES = 1 << 16
+_BODILESS = (204, 304)
 _CLOSE_WAIT_S = 2.0
 _UNREAD_BYTES = 1 << 20
 _NO_TUNNEL = b"Workers here reach origins with fetch only: no sockets, no CONNECT, no WebSocket.\n"
+_REFUSAL = (
+    head_bytes(
+        "HTTP/1.1 403 Forbidden",
+        (("Content-Type", "text/plain"), ("Content-Length", str(len(_NO_TUNNEL))), ("Connection", "close")),
+    )
+    + _NO_TUNNEL
+)
 
 
 class Abandoned(ConnectError):
@@ -112,8 +118,8 @@ class _Connection:
     def __init__(self, peer: socket.socket, fetcher: Fetcher) -> None:
         self._peer = peer
         self._fetcher = fetcher
-        self._http = h11.Connection(h11.SERVER)
-        self._lock = threading.Lock()  # guards _http (a body may be read in another thread) and what follows
+        self._inbox = Inbox(peer.recv)
+        self._lock = threading.Lock()  # guards what follows
         self._gone = False
         self._owners = 2  # the watcher and the thread; the last to leave closes the socket
         self._closer: Closer | None = None
@@ -139,7 +145,7 @@ class _Connection:
 
     def _run(self) -> None:
         try:
-            with contextlib.suppress(OSError, h11.ProtocolError, Abandoned):
+            with contextlib.suppress(OSError, Malformed, Abandoned):
                 while self._serve():
                     pass
         finally:
@@ -159,81 +165,61 @@ class _Connection:
 
     def _serve(self) -> bool:
         """Serve one request; return whether the connection can carry another."""
-        event = self.next_event()
-        if not isinstance(event, h11.Request):
+        head = self._inbox.head()
+        if head is None:
             return False
-        if event.method == b"CONNECT" or _header(event, b"upgrade"):
-            self._refuse()
+        method, url, version = _request_line(head[0])
+        headers = head[1]
+        if method == "CONNECT" or value_of(headers, "upgrade"):
+            self._peer.sendall(_REFUSAL)
             return False
-        body = _Body(self)
+        if version != "HTTP/1.1" or "://" not in url:
+            return False
+        self._inbox.expect(headers)
+        body = _Body(self._inbox)
+        sized = value_of(headers, "content-length") or value_of(headers, "transfer-encoding")
+        request = Outgoing(method, url, forwarded(headers), body if sized else b"", self.on_abandon)
         try:
-            self._relay(self._fetcher.send(self._outgoing(event, body)))
+            is_whole = self._relay(self._fetcher.send(request), method)
         except MtlsNotebookError:
             return False  # no answer, or no end of it: the worker's promise rejects, as in production
         except Exception:
             if not self._gone:
                 raise
             return False  # whatever breaks in a fetch that was ended under its reader's feet
-        return body.finish() and self._ready_for_next()
+        return body.finish() and is_whole and value_of(headers, "connection").lower() != "close"
 
-    def _outgoing(self, event: h11.Request, body: _Body) -> Outgoing:
-        sized = _header(event, b"content-length") or _header(event, b"transfer-encoding")
-        if not sized:
-            body.finish()  # nothing follows but the end, which h11 wants to be asked for
-        headers = forwarded(event.headers.raw_items())
-        url = event.target.decode("latin-1")
-        return Outgoing(event.method.decode(), url, headers, body if sized else b"", self.on_abandon)
-
-    def _relay(self, answer: Incoming) -> None:
-        """Send the origin's answer on, byte for byte as it comes."""
+    def _relay(self, answer: Incoming, method: str) -> bool:
+        """Send the origin's answer on, byte for byte as it comes; return whether it was as long as it says."""
         self.on_abandon(getattr(answer, "abort", answer.close))
         try:
-            headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in _end_to_end(answer.headers)]
-            self._send(h11.Response(status_code=answer.status, headers=headers, reason=answer.reason.encode("latin-1")))
-            for chunk in answer:
-                self._send(h11.Data(data=chunk))
-            self._send(h11.EndOfMessage())
+            return self._pass_on(answer, method == "HEAD" or answer.status in _BODILESS)
         finally:
             with self._lock:
                 self._closer = None
             answer.close()
 
-    def _refuse(self) -> None:
-        headers = [("content-type", "text/plain"), ("content-length", str(len(_NO_TUNNEL))), ("connection", "close")]
-        self._send(h11.Response(status_code=403, headers=headers, reason=b"Forbidden"))
-        self._send(h11.Data(data=_NO_TUNNEL))
-        self._send(h11.EndOfMessage())
-
-    def _ready_for_next(self) -> bool:
-        with self._lock:
-            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
-                return False
-            self._http.start_next_cycle()
-            return True
-
-    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return what workerd sends next, once it is there. One reader at a time: the body, then the thread."""
-        while True:
-            with self._lock:
-                event = self._http.next_event()
-            if event is not h11.NEED_DATA:
-                return event
-            data = self._peer.recv(_READ_BYTES)
-            with self._lock:
-                self._http.receive_data(data)
-
-    def _send(self, event: h11.Event) -> None:
-        with self._lock:
-            data = self._http.send(event)
-        if data:
-            self._peer.sendall(data)
+    def _pass_on(self, answer: Incoming, is_bodiless: bool) -> bool:
+        headers = _end_to_end(answer.headers)
+        length = value_of(headers, "content-length")
+        is_chunked = not length and not is_bodiless
+        if is_chunked:
+            headers = (*headers, ("Transfer-Encoding", "chunked"))
+        self._peer.sendall(head_bytes(f"HTTP/1.1 {answer.status} {answer.reason}", headers))
+        sent = 0
+        for chunk in answer:
+            sent += len(chunk)
+            self._peer.sendall(chunk_bytes(chunk) if is_chunked else chunk)
+        if is_chunked:
+            self._peer.sendall(LAST_CHUNK)
+        return is_bodiless or is_chunked or sent == int(length)
 
 
 class _Body:
     """One request's body, chunk by chunk; another thread may read it while the answer comes back."""
 
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
         self._reading = threading.RLock()  # held while waiting for bytes: `finish` comes after a reader, or before
         self._over = False
 
@@ -259,33 +245,31 @@ class _Body:
             if self._over:
                 return None
             try:
-                event = self._connection.next_event()
-            except (OSError, h11.ProtocolError):
-                event = h11.ConnectionClosed()
-            if isinstance(event, h11.Data):
-                return bytes(event.data)
-            self._over = True
-            if not isinstance(event, h11.EndOfMessage):
-                raise Abandoned
-            return None
+                chunk = self._inbox.chunk()
+            except (OSError, Malformed):
+                self._over = True
+                raise Abandoned from None
+            self._over = chunk is None
+            return chunk
 
 
-def forwarded(headers: list[tuple[bytes, bytes]]) -> Headers:
+def forwarded(headers: Headers) -> Headers:
     """Return a request's headers for the origin: Host follows from the URL, hop-by-hop ones stay here."""
-    plain = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
-    return tuple((name, value) for name, value in _end_to_end(plain) if name.lower() != "host")
+    return tuple(pair for pair in _end_to_end(headers) if pair[0].lower() != "host")
 
 
 def _end_to_end(headers: Headers) -> Headers:
-    named = {
-        token.strip().lower() for name, value in headers if name.lower() == "connection" for token in value.split(",")
-    }
-    dropped = HOP_BY_HOP | named
-    return tuple((name, value) for name, value in headers if name.lower() not in dropped)
+    dropped = HOP_BY_HOP
+    if named := [value for name, value in headers if name.lower() == "connection"]:
+        dropped = HOP_BY_HOP | {token.strip().lower() for value in named for token in value.split(",")}
+    return tuple(pair for pair in headers if pair[0].lower() not in dropped)
 
 
-def _header(request: h11.Request, wanted: bytes) -> bytes:
-    return next((value for name, value in request.headers if name == wanted), b"")
+def _request_line(line: str) -> tuple[str, str, str]:
+    """Return method, target and version."""
+    method, _, rest = line.partition(" ")
+    target, _, version = rest.rpartition(" ")
+    return method, target, version
 
 
 def _listen(address: str) -> socket.socket:

@@ -29,6 +29,10 @@ _AT_START = re.compile(r"service main: (?:Uncaught )?(?P<words>.*)", re.DOTALL)
 # Hints only: nothing is decided by these texts, and V8 gives its errors no codes. First match wins.
 _HINTS = (
     (r"reading 'fetch'", "No binding has that name: %mtls_bindings shows those that the worker sees."),
+    (
+        r"ReferenceError",
+        "Bindings are env's in a module worker, globals in a service worker: %mtls_bindings shows them.",
+    ),
     (r"Network connection lost", "A fetch failed; the trace of this run says why."),
     (r"Illegal invocation", "Call it on its object: env.NAME.fetch(…), or bind it: env.NAME.fetch.bind(env.NAME)."),
     (r"Array buffer allocation failed", "The worker asked for more memory than it may have."),

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
-
-import h11
 
 from ..errors import UsageError
 from .bridge import HOP_BY_HOP
 from .exchange import Headers, HttpRequest, HttpResponse
+from .framing import Inbox, Malformed, head_bytes, value_of
 
-_READ_BYTES = 1 << 16
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _AT_ONCE_BYTES = 1 << 16  # a socket's buffer takes that much without a reader
 _FRESH_S = 3.0  # workerd closes a connection that was idle for five seconds
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
@@ -47,7 +46,7 @@ class Wire:
         except OSError:
             self._socket.close()
             raise
-        self._http = h11.Connection(h11.CLIENT)
+        self._inbox = Inbox(self._socket.recv)
         self._used = time.monotonic()
         self.reusable = False
 
@@ -57,15 +56,15 @@ class Wire:
         Raises: BrokenOff, OSError; UsageError when the request cannot be written as HTTP.
         """
         self.reusable = False
-        written = self._written(request)
+        written = _written(request)
         if len(written) <= _AT_ONCE_BYTES:
             self._socket.sendall(written)
-            return self._answer(most_bytes)
+            return self._answer(request.method, most_bytes)
         # A worker may answer while it reads: whoever sends a long request first and listens later can wait forever.
         sender = threading.Thread(target=self._send_long, args=(written,), name="worker-request", daemon=True)
         sender.start()
         try:
-            return self._answer(most_bytes)
+            return self._answer(request.method, most_bytes)
         finally:
             self.reusable = False
             self._socket.shutdown(socket.SHUT_RDWR)  # it may have answered without reading the rest
@@ -83,53 +82,60 @@ class Wire:
         with contextlib.suppress(OSError):  # the answer, or its absence, tells what there is to tell
             self._socket.sendall(written)
 
-    def _written(self, request: HttpRequest) -> bytes:
-        url = quote(request.url, safe=_URL_CHARACTERS)
-        headers = [("Host", urlsplit(url).netloc.rpartition("@")[2])]
-        headers += [(name, value) for name, value in request.headers if name.lower() not in _OURS]
-        if request.cf:
-            headers.append((_CF, json.dumps(request.cf)))
-        if request.body or request.method in ("POST", "PUT", "PATCH"):
-            headers.append(("Content-Length", str(len(request.body))))
+    def _answer(self, method: str, most_bytes: int) -> HttpResponse:
         try:
-            head = h11.Request(method=request.method, target=url, headers=_encoded(headers))
-            parts = [self._http.send(head), self._http.send(h11.Data(data=request.body)) if request.body else b""]
-            return b"".join(part for part in (*parts, self._http.send(h11.EndOfMessage())) if part)
-        except (h11.LocalProtocolError, UnicodeEncodeError) as error:
-            raise UsageError(
-                f"this request cannot be sent: {error}", "Check its method, and its headers for line breaks."
-            ) from error
-
-    def _answer(self, most_bytes: int) -> HttpResponse:
-        head = self._head()
-        body = bytearray()
-        while isinstance(event := self._event(), h11.Data):
-            body += event.data
-            if len(body) > most_bytes:
-                raise BrokenOff(f"The worker's answer is longer than {most_bytes >> 20} MB", too_long=True)
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-            self.reusable = True
-        self._used = time.monotonic()
-        headers = _decoded(head.headers.raw_items())
-        coding = _header(headers, "content-encoding")
-        return HttpResponse(
-            head.status_code, head.reason.decode("latin-1"), headers, _plain(bytes(body), coding, most_bytes)
-        )
-
-    def _head(self) -> h11.Response:
-        while not isinstance(event := self._event(), h11.Response):
-            if not isinstance(event, h11.InformationalResponse):
-                raise BrokenOff("no answer")
-        return event
-
-    def _event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        try:
-            while (event := self._http.next_event()) is h11.NEED_DATA:
-                self._http.receive_data(self._socket.recv(_READ_BYTES))
-        except h11.RemoteProtocolError as error:
+            status, reason, headers = self._head()
+            is_bodiless = method == "HEAD" or status in (204, 304)
+            self._inbox.expect(() if is_bodiless else headers, 0 if is_bodiless else -1)
+            body = self._body(most_bytes)
+        except Malformed as error:
             raise BrokenOff("the connection ended too early") from error
-        return event
+        self.reusable = not self._inbox.until_close and value_of(headers, "connection").lower() != "close"
+        self._used = time.monotonic()
+        return HttpResponse(status, reason, headers, _plain(body, value_of(headers, "content-encoding"), most_bytes))
+
+    def _head(self) -> tuple[int, str, Headers]:
+        while (head := self._inbox.head()) is not None:
+            version, _, rest = head[0].partition(" ")
+            number, _, reason = rest.partition(" ")
+            if not version.startswith("HTTP/1.") or not number.isdigit():
+                raise Malformed("no status line")
+            if int(number) >= 200:  # 1xx: the real answer is still to come (RFC 9110 §15.2)
+                return int(number), reason, _decoded(head[1])
+        raise BrokenOff("no answer")
+
+    def _body(self, most_bytes: int) -> bytes:
+        chunks, length = [], 0
+        while (chunk := self._inbox.chunk()) is not None:
+            chunks.append(chunk)
+            length += len(chunk)
+            if length > most_bytes:
+                raise BrokenOff(f"The worker's answer is longer than {most_bytes >> 20} MB", too_long=True)
+        return b"".join(chunks)
+
+
+def _written(request: HttpRequest) -> bytes:
+    """Return the whole request. Raises UsageError."""
+    url = quote(request.url, safe=_URL_CHARACTERS)
+    headers = [("Host", urlsplit(url).netloc.rpartition("@")[2])]
+    headers += [(name, value) for name, value in request.headers if name.lower() not in _OURS]
+    if request.cf:
+        headers.append((_CF, json.dumps(request.cf)))
+    if request.body or request.method in ("POST", "PUT", "PATCH"):
+        headers.append(("Content-Length", str(len(request.body))))
+    for word in (request.method, *(name for name, _ in headers)):
+        if not _TOKEN.fullmatch(word):
+            raise _unsendable(f"{word!r} is no method or header name")
+    try:
+        # On the wire a header's text is UTF-8, which workers read.
+        encoded = tuple((name, value.strip().encode().decode("latin-1")) for name, value in headers)
+        return head_bytes(f"{request.method} {url} HTTP/1.1", encoded) + request.body
+    except Malformed as error:
+        raise _unsendable(str(error)) from error
+
+
+def _unsendable(why: str) -> UsageError:
+    return UsageError(f"this request cannot be sent: {why}", "Check its method, and its headers for line breaks.")
 
 
 def _plain(body: bytes, coding: str, most_bytes: int) -> bytes:
@@ -150,13 +156,9 @@ def _plain(body: bytes, coding: str, most_bytes: int) -> bytes:
     return plain
 
 
-def _header(headers: Headers, wanted: str) -> str:
-    return next((value for name, value in headers if name.lower() == wanted), "")
+def _decoded(headers: Headers) -> Headers:
+    return tuple((name, value if value.isascii() else _utf8(value)) for name, value in headers)
 
 
-def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("ascii"), value.encode("utf-8")) for name, value in headers]
-
-
-def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    return tuple((name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in headers)
+def _utf8(value: str) -> str:
+    return value.encode("latin-1").decode("utf-8", "replace")

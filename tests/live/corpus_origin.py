@@ -103,8 +103,9 @@ class _Server(ThreadingHTTPServer):
                     peer.shutdown(socket.SHUT_RDWR)
 
     def shutdown_request(self, request: Any) -> None:
+        """Close without a FIN of its own: after /reset the close itself is the reset."""
         self.forget(request)
-        super().shutdown_request(request)
+        self.close_request(request)
 
     def handle_error(self, *_: object) -> None:
         """A client that leaves, or is refused, is no fault of a server under test."""

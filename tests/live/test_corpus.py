@@ -68,7 +68,7 @@ CAUSES = {
     "global-fetch": "certificate",
     "no-http": "localhost",
     "refused-certificate": "localhost",
-    "reset": "localhost reset the connection",
+    "reset": r"localhost (reset the|closed the|.* then closed the) connection",  # as the segments happen to arrive
     "unknown-host": "no-such-host.invalid",
 }
 
@@ -182,7 +182,7 @@ def test_a_program_gives_the_same_as_in_workerd_alone(name: str, outcomes: Outco
 def test_a_failed_fetch_is_told_by_its_cause_where_workerd_gives_none(name: str, outcomes: Outcomes) -> None:
     told = outcomes.told[name]
     assert isinstance(told, WorkerThrew)
-    assert CAUSES[name] in told.message
+    assert re.search(CAUSES[name], told.message)
     assert told.hint
 
 
