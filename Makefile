@@ -29,7 +29,9 @@ lab: $(VENV)/.has-lab
 	$(BIN)/python -m jupyter lab notebooks
 
 # Live servers, the browser and the notebooks share one pytest run: one closing line, both cores busy.
+# workerd comes first: a notebook that had to fetch it would print so, and differ from what it shows.
 test: system lint
+	$(BIN)/python -m mtls_notebook setup
 	$(BIN)/python -m pytest tests notebooks -q -n $(WORKERS) \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval-sanitize.cfg --nbval-cell-timeout 120 \
 	  $(PYTEST_ARGS)

@@ -1,20 +1,18 @@
 """`env.NAME.fetch`: one code path to the origin for both languages, over the recorder's tap.
 
-The only file that knows httpx, so that a successor is one file's work: it gives URLs, decoding and
+httpx, known here and in `address` only, so that a successor is little work, gives URLs, decoding and
 the face of an ordinary client. What is here: one pool per binding, the binding's certificate and
 hosts, the trace of every subrequest, and failures turned into a diagnosis.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import h11
@@ -23,15 +21,16 @@ import httpx
 from ..diagnosis.doctor import Case, Diagnosis, examine
 from ..errors import ConnectError, HandshakeRefused, HostNotAllowed
 from ..pki.certificate import Certificate
-from ..recorder.events import Bytes, Kind
+from ..recorder.events import Kind
 from ..recorder.handshake import fold
 from ..recorder.recording import Recording
 from ..recorder.tap import Exchange, Route, current_exchange
 from ..session.bindings import Binding
-from ..tls.records import looks_like
-from .connections import Connections, Origin
+from .address import Place, head_of, place_of
+from .connections import Connections
 from .exchange import Headers, Incoming, Outgoing, Subrequest
-from .http1 import BodyFailed, Garbled, Head, Http1, NoAnswer, Truncated
+from .failures import FAILED, failure_of, spoken_instead
+from .http1 import Http1
 from .journal import Journal
 
 T = TypeVar("T")
@@ -74,7 +73,7 @@ class BoundFetcher:
 
     def send(self, request: Outgoing) -> Answer:
         """Return the origin's answer once its headers are there. Raises ConnectError (with `.diagnosis`)."""
-        place = _place(request.url)
+        place = place_of(request.url)
         run = _Run(self, request, place)
         request.on_abandon(run.abort)
         if self._binding is not None and not self._binding.allows(place.origin.host):
@@ -91,7 +90,7 @@ class BoundFetcher:
         """
         if not isinstance(request.body, bytes) or len(request.body) > _SENT_AT_ONCE_BYTES:
             return None
-        place = _place(request.url)
+        place = place_of(request.url)
         if self._binding is not None and not self._binding.allows(place.origin.host):
             return None  # `send` says so
         connection = self._connections.borrow_kept(place.origin)
@@ -108,7 +107,7 @@ class BoundFetcher:
         try:
             return run.once(self._connections)
         except FAILED as error:
-            stale = run.exchange.reused and not run.exchange.aborted and _failure(error) in ("closed", "reset")
+            stale = run.exchange.reused and not run.exchange.aborted and failure_of(error) in ("closed", "reset")
             if not (stale and run.may_repeat):
                 raise
             run.exchange = Exchange(run.exchange.method, run.exchange.target)
@@ -116,11 +115,11 @@ class BoundFetcher:
 
     def refusal(self, run: _Run, error: Exception) -> ConnectError:
         """Return the error to raise for a failed exchange: translated, diagnosed, noted in the trace."""
-        failure = _failure(error, connected=run.exchange.stream is not None)
+        failure = failure_of(error, connected=run.exchange.stream is not None)
         if run.exchange.aborted:
             failure = "abandoned"
         events = () if run.exchange.connection is None else self._recording.events(run.exchange.connection)
-        if failure == "tls" and (other := _no_tls(events)):
+        if failure == "tls" and (other := spoken_instead(events)):
             failure = other
         shake = fold(events) if events else None
         diagnosis = examine(self.case(run, failure=failure, handshake=shake))
@@ -154,7 +153,7 @@ class BoundFetcher:
 class _Run:
     """One subrequest under way: its exchange on the tap and its line in the trace."""
 
-    def __init__(self, fetcher: BoundFetcher, request: Outgoing, place: _Place) -> None:
+    def __init__(self, fetcher: BoundFetcher, request: Outgoing, place: Place) -> None:
         self.fetcher = fetcher
         self.request = request
         self.place = place
@@ -171,7 +170,7 @@ class _Run:
         return self.request.method in _SAFE_TO_REPEAT and isinstance(self.request.body, bytes)
 
     def once(self, connections: Connections) -> Answer:
-        head, body = _head(self.request, self.place)
+        head, body = head_of(self.request, self.place)
         token = current_exchange.set(self.exchange)
         try:
             connection = connections.borrow(self.place.origin)
@@ -213,7 +212,7 @@ class Begun:
         self._connection = connection
         self._answer: Answer | None = None
         run.request.on_abandon(run.abort)
-        head, body = _head(run.request, run.place)
+        head, body = head_of(run.request, run.place)
         assert isinstance(body, bytes)
         token = current_exchange.set(run.exchange)
         try:
@@ -254,7 +253,7 @@ class Begun:
             return work()
         except FAILED as error:
             self._connections.discard(self._connection)
-            if self._run.may_repeat and not self._run.exchange.aborted and _failure(error) in ("closed", "reset"):
+            if self._run.may_repeat and not self._run.exchange.aborted and failure_of(error) in ("closed", "reset"):
                 raise Stale from error
             raise self._run.fetcher.refusal(self._run, error) from error
 
@@ -398,93 +397,6 @@ Client = httpx.Client
 def client(fetcher: BoundFetcher) -> Client:
     """Return an httpx.Client whose every request goes through `fetcher`."""
     return httpx.Client(transport=FetcherTransport(fetcher), trust_env=False)
-
-
-# -- to the wire -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A URL taken apart: where to connect, what to ask for, and how the Host header spells it."""
-
-    origin: Origin
-    target: bytes
-    host_header: bytes
-
-
-_PORTS = {"https": 443, "http": 80}
-
-
-@lru_cache(maxsize=1024)  # a worker asks for few URLs many times
-def _place(text: str) -> _Place:
-    """Return the URL with an ASCII host (IDNA) and an encoded target. Raises ConnectError."""
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as error:
-        raise ConnectError(f"{text!r} is no URL: {error}", "Write it whole: https://host/path") from error
-    if url.scheme not in _PORTS or not url.host:
-        raise ConnectError(f"{text!r} cannot be fetched.", "Use an absolute https:// (or http://) URL.")
-    host = url.raw_host.decode("ascii")
-    origin = Origin(url.scheme, host, url.port or _PORTS[url.scheme])
-    spelled = f"[{host}]" if ":" in host else host
-    usual = origin.port == _PORTS[url.scheme]
-    return _Place(origin, url.raw_path, (spelled if usual else f"{spelled}:{origin.port}").encode())
-
-
-_BODY_METHODS = {"POST", "PUT", "PATCH"}  # RFC 9110 §8.6: these say Content-Length: 0 for an empty body
-
-
-def _head(request: Outgoing, place: _Place) -> tuple[Head, bytes | Iterable[bytes]]:
-    """Return the request's head with Host and framing, and its body. Raises ConnectError for a bad header."""
-    headers = [(b"Host", place.host_header)]
-    framed = False
-    for name, value in request.headers:
-        lower = name.lower()
-        framed = framed or lower in ("content-length", "transfer-encoding")
-        if lower != "host":
-            headers.append((name.encode("latin-1"), value.encode("latin-1")))
-    body = request.body
-    if not framed:
-        if not isinstance(body, bytes):
-            headers.append((b"Transfer-Encoding", b"chunked"))
-        elif body or request.method in _BODY_METHODS:
-            headers.append((b"Content-Length", str(len(body)).encode()))
-    return Head(request.method, place.target, headers), body
-
-
-# -- from a failure to its name ------------------------------------------------------------------------
-
-FAILED = (OSError, NoAnswer, Garbled, Truncated, BodyFailed, h11.LocalProtocolError)
-
-# First match wins: what was raised → the doctor's word for it.
-_FAILURES: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "dns"),
-    (ConnectionRefusedError, "refused"),
-    (ssl.SSLEOFError, "closed"),
-    (ssl.SSLError, "tls"),
-    (ConnectionError, "reset"),
-    (NoAnswer, "closed"),
-    (Truncated, "truncated"),
-    (Garbled, "protocol"),
-    (BodyFailed, "body"),
-    (h11.LocalProtocolError, "request"),
-    (OSError, "unreachable"),
-)
-
-
-def _failure(error: BaseException, *, connected: bool = True) -> str:
-    if isinstance(error, TimeoutError):
-        return "read-timeout" if connected else "connect-timeout"
-    return next(name for kind, name in _FAILURES if isinstance(error, kind))
-
-
-def _no_tls(events: tuple[Any, ...]) -> str:
-    """Return "not-tls-…" when the first bytes that the server sent are no TLS record."""
-    for event in events:
-        if event.kind is Kind.WIRE and isinstance(event.data, Bytes) and event.data.sender == "server":
-            said = looks_like(event.data.data)
-            return "" if said == "tls" else {"unknown": "not-tls"}.get(said, f"not-tls-{said}")
-    return ""
 
 
 def _with(error: ConnectError, diagnosis: Diagnosis) -> ConnectError:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
 
@@ -117,6 +118,7 @@ def _fit_to_travel(headers: Pairs) -> Pairs:
     return [(name, value) for name, value in headers if name.lower() not in _LEFT_BEHIND]
 
 
+@lru_cache(maxsize=1024)  # a worker asks for few URLs many times
 def absolute(url: str, base: str = "") -> str:
     """Return `url` (seen from `base`), its host in lower case. Raises TypeError for what cannot be fetched."""
     try:
@@ -147,6 +149,7 @@ def checked_mode(mode: str) -> str:
     return mode
 
 
+@lru_cache(maxsize=1024)
 def is_token(name: str) -> bool:
     """Return whether `name` can be a header's name."""
     return _TOKEN.fullmatch(name) is not None

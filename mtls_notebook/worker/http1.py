@@ -74,8 +74,10 @@ class Http1:
     def begin(self, head: Head, body: bytes) -> None:
         """Send a whole request; `response` and `next_chunk` tell what comes back. Raises OSError."""
         with self._lock:
-            events = (_request(head), h11.Data(data=body), h11.EndOfMessage())
-            data = b"".join(self._http.send(event) or b"" for event in events)
+            data = self._http.send(_request(head)) or b""
+            if body:
+                data += self._http.send(h11.Data(data=body)) or b""
+            data += self._http.send(h11.EndOfMessage()) or b""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.stream.write(data, WRITE_TIMEOUT_S)  # why it would not listen, its answer or alert will say
 

@@ -251,15 +251,17 @@ def to_headers(headers: AnyHeaders | None) -> HTTPMessage:
     Raises TypeError for what holds no pairs, ValueError for a name or value that cannot be sent.
     """
     message = HTTPMessage()
+    seen: set[str] = set()
     for name, value in _pairs(headers):
         if not is_token(name):
             raise ValueError(f"{name!r} is not a name that a header can have.")
-        before = None if name.lower() == "set-cookie" else message[name]
         text = _checked_line(value, f"Header {name!r}")
-        if before is None:
-            message[name] = text
+        lower = name.lower()
+        if lower in seen and lower != "set-cookie":
+            message.replace_header(name, f"{message[name]}, {text}")
         else:
-            message.replace_header(name, f"{before}, {text}")
+            message[name] = text
+            seen.add(lower)
     return message
 
 
@@ -273,6 +275,8 @@ def _pairs(headers: AnyHeaders | None) -> list[tuple[str, str]]:
 
 def _checked_line(value: str, what: str) -> str:
     text = value.strip(" \t")
+    if text.isascii() and text.isprintable():
+        return text
     if any(sign in text for sign in "\r\n\0"):
         raise ValueError(f"{what} holds a line break.")
     if not text.isascii() and any(ord(sign) > 255 for sign in text):
