@@ -108,13 +108,11 @@ class Visit:
             if begun is None:
                 return None
             try:
-                async with asyncio.timeout(READ_TIMEOUT_S):
-                    while (answer := begun.step()) is None:
-                        await _readable(begun.fileno())
+                while (answer := begun.step()) is None:
+                    if not await _readable(begun.fileno(), READ_TIMEOUT_S):
+                        raise begun.late()
             except Stale:
                 answer = await in_thread(begun.again, line.cut)
-            except TimeoutError:
-                raise begun.late() from None
             except asyncio.CancelledError:
                 line.cut()
                 raise
@@ -237,14 +235,21 @@ class _Arrival:
         return await _blocking(work, self._line)
 
 
-async def _readable(descriptor: int) -> None:
-    """Wait until there is something to read, or the end."""
+async def _readable(descriptor: int, timeout_s: float) -> bool:
+    """Wait until there is something to read, or the end; return False when `timeout_s` passed without either."""
     loop = asyncio.get_running_loop()
-    came = asyncio.Event()
-    loop.add_reader(descriptor, came.set)
+    came: asyncio.Future[bool] = loop.create_future()
+
+    def wake(is_there: bool) -> None:
+        if not came.done():
+            came.set_result(is_there)
+
+    loop.add_reader(descriptor, wake, True)
+    late = loop.call_later(timeout_s, wake, False)
     try:
-        await came.wait()
+        return await came
     finally:
+        late.cancel()
         loop.remove_reader(descriptor)
 
 
