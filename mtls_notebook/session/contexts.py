@@ -44,6 +44,7 @@ def _build(identity: Identity | None, trust: Trust, versions: Versions) -> ssl.S
     context = watch(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.minimum_version, context.maximum_version = versions
     context.post_handshake_auth = True
+    context.set_alpn_protocols(["http/1.1"])  # the one protocol that is spoken here; some servers want to be told
     trust.load_into(context)
     if identity is not None:
         identity.load_into(context)
