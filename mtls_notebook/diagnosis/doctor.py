@@ -189,7 +189,7 @@ SYMPTOMS: dict[str, tuple[str, str]] = {
     ),
     "dns": (
         "{host} does not resolve to an address.",
-        "Check the spelling, or lead it elsewhere with connect-to.",
+        "Check the spelling of the host in the URL.",
     ),
     "refused": (
         "{host} refused the TCP connection: nothing listens there.",
@@ -255,7 +255,7 @@ VERIFY_CODES: dict[int, tuple[str, str]] = {
     7: ("{host} presented a certificate with a broken signature.", "Do not trust this connection."),
     62: (
         "{host} presented a certificate for another name{server_names}.",
-        "Use one of those names in the URL, or lead the right name there with connect-to.",
+        "Use one of those names in the URL.",
     ),
     64: ("{host} presented a certificate that does not name this IP address.", "Use the server's host name."),
 }

@@ -35,10 +35,9 @@ class Threads:
         with self._lock:
             is_kept = self._idle > 0
             self._idle -= is_kept
-        if is_kept:
-            self._jobs.put(job)
-        else:
-            threading.Thread(target=self._serve, args=(job,), name="blocking", daemon=True).start()
+        self._jobs.put(job)
+        if not is_kept:  # no argument: a thread keeps those alive as long as it lives
+            threading.Thread(target=self._serve, name="blocking", daemon=True).start()
 
     def dismiss(self) -> None:
         """End the threads that have nothing to do."""
@@ -47,8 +46,9 @@ class Threads:
         for _ in range(idle):
             self._jobs.put(None)
 
-    def _serve(self, job: Job | None) -> None:
+    def _serve(self) -> None:
         thread = threading.current_thread()
+        job = self._jobs.get()
         while job is not None:
             thread.name = "blocking"
             job()

@@ -5,6 +5,7 @@ What may not live here: running anything; nothing here raises.
 
 from __future__ import annotations
 
+import linecache
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -138,7 +139,7 @@ def _frames(error: BaseException, filename: str) -> list[traceback.FrameSummary]
 
 def _position(frame: traceback.FrameSummary) -> tuple[int, int]:
     """Return line and column in characters (CPython counts a column in bytes)."""
-    before = frame._original_line.encode()[: frame.colno or 0]  # type: ignore[attr-defined]
+    before = linecache.getline(frame.filename, frame.lineno or 0).encode()[: frame.colno or 0]
     return frame.lineno or 0, len(before.decode("utf-8", "replace")) + 1
 
 
