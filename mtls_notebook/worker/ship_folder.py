@@ -59,6 +59,8 @@ def _written(folder: Path, contents: Mapping[str, bytes]) -> Written:
     _refuse_conflicts(folder, [n for n in kept if new[n] not in before.get(n, ())])
     outdated = tuple(n for n in before if n not in new and found[n] in before[n])
     changed = tuple(n for n in new if n not in kept and found[n] != new[n])
+    if not changed and not outdated and before == {name: (digest,) for name, digest in new.items()}:
+        return Written(folder, changed, kept, outdated)
     folder.mkdir(parents=True, exist_ok=True)
     # Until all are written the marker vouches for the old and the new: a crash must not make them strangers.
     _mark(folder, {name: (*before.get(name, ()), digest) for name, digest in new.items()} | _of(before, outdated))
