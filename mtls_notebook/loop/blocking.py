@@ -37,7 +37,7 @@ class Threads:
             self._idle -= is_kept
         self._jobs.put(job)
         if not is_kept:  # no argument: a thread keeps those alive as long as it lives
-            threading.Thread(target=self._serve, name="blocking", daemon=True).start()
+            threading.Thread(target=self._serve, name="waiting", daemon=True).start()
 
     def dismiss(self) -> None:
         """End the threads that have nothing to do."""
@@ -48,22 +48,24 @@ class Threads:
 
     def _serve(self) -> None:
         thread = threading.current_thread()
-        job = self._jobs.get()
-        while job is not None:
+        while (job := self._next()) is not None:
             thread.name = "blocking"
             job()
             del job  # a waiting thread keeps nothing alive
             thread.name = "waiting"
             with self._lock:
                 self._idle += 1
-            try:
-                job = self._jobs.get(timeout=_KEPT_S)
-            except queue.Empty:
-                with self._lock:
-                    if self._idle > 0:  # else a job is on its way to this thread
-                        self._idle -= 1
-                        return
-                job = self._jobs.get()
+
+    def _next(self) -> Job | None:
+        """Return the next job, whoever's it was meant to be; None when there is none for long, or we are dismissed."""
+        try:
+            return self._jobs.get(timeout=_KEPT_S)
+        except queue.Empty:
+            with self._lock:
+                if self._idle > 0:  # else a job is on its way to this thread
+                    self._idle -= 1
+                    return None
+            return self._jobs.get()
 
 
 _threads = Threads()

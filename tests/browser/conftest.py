@@ -9,8 +9,9 @@ What may not live here: how Lab or a browser is started (`lab`).
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from playwright.sync_api import Error, sync_playwright
@@ -27,19 +28,34 @@ def need_browser() -> None:
         pytest.skip(lacking)
 
 
+OPEN = pytest.StashKey[contextlib.ExitStack]()
+
+
 @pytest.fixture(scope="session")
-def page_of_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Notebook]:
-    """Return the one page; Lab and Chromium live as long as the session."""
+def page_of_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Notebook]:
+    """Return the one page; Lab and Chromium live until the last browser test is over."""
     need_browser()
     folder = tmp_path_factory.mktemp("lab")
-    with (
-        lab.server(folder) as server,
-        sync_playwright() as playwright,
-        lab.browser(playwright, folder / "profile") as context,
-    ):
-        page = context.pages[0]
+    with contextlib.ExitStack() as stack:
+        request.config.stash[OPEN] = stack
+        server = stack.enter_context(lab.server(folder))
+        playwright = stack.enter_context(sync_playwright())
+        page = stack.enter_context(lab.browser(playwright, folder / "profile")).pages[0]
         page.set_default_timeout(30_000)
         yield lab.Notebook(page, server)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """Close everything with the last browser test, not with the session.
+
+    While Playwright lives, its event loop counts as running in this thread: a later test of this worker could not
+    call `asyncio.run`.
+    """
+    yield
+    is_last = nextitem is None or not nextitem.nodeid.startswith("tests/browser/")
+    if is_last and (stack := item.config.stash.get(OPEN, None)) is not None:
+        stack.close()
 
 
 @pytest.fixture
