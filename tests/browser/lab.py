@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -173,6 +174,13 @@ class Notebook:
     def ask(self, source: str) -> str:
         """Run `source` in the kernel, apart from the cells, and return what it printed."""
         return str(self.page.evaluate(_EXECUTE, source))
+
+    def expect(self, expression: str, printed: str, within_s: float = 15) -> None:
+        """Wait until `print(expression)` in the kernel prints `printed`: a widget's news may come after us."""
+        deadline = time.monotonic() + within_s
+        while (found := self.ask(f"print({expression})")) != printed:
+            assert time.monotonic() < deadline, f"{expression} is {found}, not {printed}"
+            self.page.wait_for_timeout(20)
 
     def wait_for_idle(self) -> None:
         """Wait until the kernel has nothing to do."""

@@ -41,7 +41,7 @@ def test_a_row_opens_both_messages_with_what_differs_marked(notebook: Notebook, 
     expect(view.get_by_role("tree", name="Fields")).to_have_count(2)
     expect(view.get_by_role("treeitem", name="random (differs)")).to_have_count(2)
     expect(view.get_by_role("treeitem", name="legacy_version (differs)")).to_have_count(0)
-    assert notebook.ask("print(widget.selected)") == "0"
+    notebook.expect("widget.selected", "0")
 
 
 def test_the_keyboard_walks_the_rows_and_opens_them(notebook: Notebook, view: Locator) -> None:
@@ -52,7 +52,7 @@ def test_the_keyboard_walks_the_rows_and_opens_them(notebook: Notebook, view: Lo
     expect(second).to_be_focused()
     second.press("Enter")
     expect(second).to_have_attribute("aria-expanded", "true")
-    assert notebook.ask("print(widget.selected)") == "1"
+    notebook.expect("widget.selected", "1")
 
 
 def test_each_side_can_be_seen_whole_and_the_kernel_follows(notebook: Notebook, view: Locator) -> None:
@@ -60,7 +60,7 @@ def test_each_side_can_be_seen_whole_and_the_kernel_follows(notebook: Notebook, 
     side.click()
     expect(view.get_by_role("button", name="CertificateRequest, server to client")).to_be_visible()
     expect(view.get_by_role("button", name="mTLS", exact=True)).to_be_focused()
-    assert notebook.ask("print(widget.shown)") == "right"
+    notebook.expect("widget.shown", "right")
     view.get_by_role("button", name="side by side").click()
     expect(view.get_by_role("list", name="Messages of both, row by row")).to_be_visible()
 
@@ -68,7 +68,7 @@ def test_each_side_can_be_seen_whole_and_the_kernel_follows(notebook: Notebook, 
 def test_the_other_end_is_one_press_away(notebook: Notebook, view: Locator) -> None:
     view.get_by_role("button", name="server", exact=True).click()
     expect(view.get_by_role("button", name="server", exact=True)).to_have_attribute("aria-pressed", "true")
-    assert notebook.ask("print(widget.end)") == "1"
+    notebook.expect("widget.end", "1")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"])

@@ -54,10 +54,10 @@ def test_each_subrequest_opens_its_own_handshake_and_the_kernel_follows(notebook
     first.get_by_role("button", expanded=False).click()
     expect(first.get_by_role("button", name="CertificateRequest, server to client")).to_be_visible()
     expect(subrequest(view, 2).get_by_role("button", name="Alert")).to_have_count(0)
-    assert notebook.ask("print(widget.opened)") == "0"
+    notebook.expect("widget.opened", "0")
     first.get_by_role("button", expanded=True).click()
     expect(first.get_by_role("button", name="CertificateRequest")).to_have_count(0)
-    assert notebook.ask("print(widget.opened)") == "-1"
+    notebook.expect("widget.opened", "-1")
 
 
 def test_a_reused_connection_says_so_and_opens_nothing(view: Locator) -> None:

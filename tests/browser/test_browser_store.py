@@ -94,10 +94,10 @@ def test_bind_and_unbind_reach_the_session(notebook: Notebook, table: Locator) -
     opened(table, "beta").get_by_label("Bind as env.").fill("API")
     table.get_by_role("button", name="Bind", exact=True).click()
     expect(table.get_by_role("row", name="beta").first).to_contain_text("env.API")
-    assert notebook.ask("print(session.identity('API').leaf.common_name)") == "beta"
+    notebook.expect("session.identity('API').leaf.common_name", "beta")
     table.get_by_role("button", name="Unbind env.API").click()
     expect(table.get_by_role("note")).to_contain_text("API is unbound.")
-    assert notebook.ask("print('API' in session.bindings)") == "False"
+    notebook.expect("'API' in session.bindings", "False")
 
 
 def test_a_refused_name_is_said_in_two_lines(table: Locator) -> None:
@@ -113,7 +113,7 @@ def test_a_certificate_is_renamed_and_keeps_its_bindings(notebook: Notebook, tab
     expect(table.get_by_role("note")).to_contain_text("Called omega from now on.")
     expect(table.get_by_role("row", name="omega").first).to_contain_text("env.MY_CERT")
     assert "omega" in names(table)
-    assert notebook.ask("print(session.identity('MY_CERT').leaf.common_name)") == "alpha"
+    notebook.expect("session.identity('MY_CERT').leaf.common_name", "alpha")
 
 
 def test_deleting_asks_first_and_says_what_is_bound(notebook: Notebook, table: Locator) -> None:
@@ -122,13 +122,13 @@ def test_deleting_asks_first_and_says_what_is_bound(notebook: Notebook, table: L
     keep = table.get_by_role("button", name="Keep")
     expect(keep).to_be_focused()
     keep.press("Enter")
-    assert notebook.ask("print(len(session.store))") == "4"
+    notebook.expect("len(session.store)", "4")
     table.get_by_role("button", name="Delete…").click()
     table.get_by_role("button", name="Delete", exact=True).click()
     expect(table.get_by_role("note")).to_contain_text("alpha is deleted.")
     assert "alpha" not in names(table)
     expect(table.get_by_role("searchbox")).to_be_focused()
-    assert notebook.ask("print(len(session.store), len(session.bindings))") == "3 0"
+    notebook.expect("len(session.store), len(session.bindings)", "3 0")
 
 
 def test_keys_typed_in_the_table_do_not_delete_the_cell(notebook: Notebook, table: Locator) -> None:
