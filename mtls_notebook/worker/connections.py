@@ -44,6 +44,7 @@ class Connections:
         self._idle: dict[Origin, list[_Kept]] = {}
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(MOST_OPEN)
+        self._keeps = True
 
     def borrow(self, origin: Origin) -> Http1:
         """Return a connection to `origin`, kept or new; give it back. Raises OSError."""
@@ -66,11 +67,8 @@ class Connections:
     def give_back(self, origin: Origin, connection: Http1) -> None:
         """Keep the connection if it may carry another exchange, else close it."""
         try:
-            if not connection.is_reusable:
+            if not (connection.is_reusable and self._keep(origin, connection)):
                 connection.close()
-                return
-            with self._lock:
-                self._idle.setdefault(origin, []).append(_Kept(connection, time.monotonic()))
         finally:
             self._room.release()
 
@@ -82,12 +80,19 @@ class Connections:
             self._room.release()
 
     def close(self) -> None:
-        """Close every idle connection."""
+        """Close every idle connection, and from now on each one that comes back."""
         with self._lock:
             idle, self._idle = self._idle, {}
+            self._keeps = False
         for kept in idle.values():
             for one in kept:
                 one.connection.close()
+
+    def _keep(self, origin: Origin, connection: Http1) -> bool:
+        with self._lock:
+            if self._keeps:
+                self._idle.setdefault(origin, []).append(_Kept(connection, time.monotonic()))
+            return self._keeps
 
     def _kept(self, origin: Origin) -> Http1 | None:
         while True:

@@ -12,6 +12,7 @@ import pytest
 
 from mtls_notebook import Session
 from mtls_notebook.errors import ConnectError, HostNotAllowed
+from mtls_notebook.recorder.events import Kind
 from mtls_notebook.worker.exchange import Outgoing
 from mtls_notebook.worker.fetch import Answer, BoundFetcher, decoded
 
@@ -238,6 +239,14 @@ class misbehaving:
     def __exit__(self, *_: object) -> None:
         self._listening.close()
         self._thread.join(5)
+
+
+def test_an_answer_that_outlives_its_fetcher_leaves_no_connection_open(session: Session) -> None:
+    fetcher = session.fetcher("MY_CERT")
+    answer = get(fetcher, "/")
+    fetcher.close()
+    assert b"".join(answer)
+    assert session.recording.events(session.recording.connections()[-1])[-1].kind is Kind.CLOSED
 
 
 def test_descriptors_do_not_pile_up(session: Session) -> None:

@@ -132,11 +132,16 @@ def await_spinning(running: Kernel) -> list[int]:
 
 def children(pid: int) -> list[int]:
     files = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(word) for file in files for word in file.read_text("utf-8").split()]
+    return [int(word) for file in files for word in read(file).split()]
 
 
 def command(pid: int) -> str:
+    return read(Path(f"/proc/{pid}/cmdline"))
+
+
+def read(file: Path) -> str:
+    """Return what a file of /proc says, "" when its process or thread has just ended."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text("utf-8")
+        return file.read_text("utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return ""
