@@ -25,7 +25,7 @@ function predictor(state, guesses, onGuess, reveal) {
     node.replaceChildren(
       el("h4", {}, question.ask),
       el("div", { class: "mtls-choices", role: "group", "aria-label": "Choices" }, ...buttons),
-      made.length ? el("p", { class: "mtls-muted" }, score()) : null,
+      ...(made.length ? [el("p", { class: "mtls-muted" }, score())] : []), // replaceChildren would print a null
     );
     if (focus) buttons[0].focus({ preventScroll: true });
   }

@@ -232,6 +232,7 @@ def test_predicting_hides_what_is_to_come_and_grades_by_what_came(
     expect(view.locator(".mtls-arrow:visible")).to_have_count(1)
     expect(view).not_to_contain_text("mutual")
     question = view.get_by_role("region", name="Prediction")
+    expect(question).not_to_contain_text("null")
     question.get_by_role("button", name="ServerHello", exact=True).press("Enter")
     expect(question.get_by_role("status")).to_contain_text("Right: ServerHello.")
     following = question.get_by_role("button", name="Next question")
