@@ -22,8 +22,8 @@ from mtls_notebook.pki.certificate_tree import tree
 from mtls_notebook.recorder.events import Bytes, Event
 from mtls_notebook.recorder.handshake import fold
 from mtls_notebook.recorder.proofs import prove
+from mtls_notebook.spans import leaves
 from mtls_notebook.tls.messages import certificate_chain, decode
-from mtls_notebook.tls.reader import leaves
 from tests.unit.recorder.recorded import recorded
 from tests.unit.tls.captured import NAMES, decoded_with_context
 

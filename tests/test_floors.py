@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 
 # Lowest first. A room imports from rows below its own and from itself, never from its neighbours.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("errors", "spans"),
     ("loop",),
     ("tls", "pki"),
     ("recorder",),

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..spans import Field
 from .algorithms import SIGNATURE_ALGORITHMS
-from .der import Contents, Field, Read, Reader, Shape
+from .der import Contents, Read, Reader, Shape
 from .der_types import ANY, INTEGER, bits_of, either, explicit, identifier, sequence, unused_bits, words
 
 RSA, DSA, EC = "1.2.840.113549.1.1.1", "1.2.840.10040.4.1", "1.2.840.10045.2.1"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from .der import CONSTRUCTED, CONTEXT, Contents, Field, Reader, Shape
+from ..spans import Field
+from .der import CONSTRUCTED, CONTEXT, Contents, Reader, Shape
 from .der_types import (
     ANY,
     IA5_STRING,

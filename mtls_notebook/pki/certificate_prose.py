@@ -7,19 +7,7 @@ decoded, and decoding never asks for words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Words about a field, and the section that defines it ("RFC 5280 §4.1.2.2")."""
-
-    text: str
-    source: str
-
-
-UNEXPLAINED = Explanation("", "")
-"""What `explain` returns for a path that no certificate has."""
+from ..spans import UNEXPLAINED, Explanation
 
 ROOT = "Certificate"
 

@@ -9,10 +9,11 @@ Source: RFC 5280 §4.1.
 
 from __future__ import annotations
 
+from ..spans import Field
 from .certificate_extensions import EXTENSIONS_SHAPE
 from .certificate_keys import ALGORITHM, public_key_info, signature_value
 from .certificate_names import NAME
-from .der import Contents, Field, Reader, read
+from .der import Contents, Reader, read
 from .der_types import BIT_STRING, INTEGER, TIME, explicit, implicit, integer, sequence
 
 VERSION = integer({0: "v1", 1: "v2", 2: "v3"})

@@ -15,9 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..errors import DecodeError
-
-Span = tuple[int, int]
-"""Start and end offset in the data; the end is exclusive."""
+from ..spans import Field
 
 LARGEST = 1 << 18
 """The most bytes that are read; the chains of a handshake stay far below."""
@@ -54,21 +52,6 @@ UNIVERSAL = {
     0x31: "SET",
 }
 _CLASSES = ("UNIVERSAL ", "APPLICATION ", "", "PRIVATE ")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A node of the span tree; the same shape as a TLS message's, so that a view can draw either.
-
-    `value` is an int, bool, bytes or str where there is one thing to say, a count such as "3 items" for a list,
-    else None. `meaning` is the value in words, or "" when the value speaks for itself.
-    """
-
-    name: str
-    span: Span
-    value: object
-    children: tuple[Field, ...] = ()
-    meaning: str = ""
 
 
 Contents = tuple[object, str]
@@ -301,19 +284,6 @@ def tag_name(tag: int) -> str:
         number = sum((octet & 0x7F) << 7 * place for place, octet in enumerate(reversed(octets[1:])))
     form = " constructed" if octets[0] & CONSTRUCTED else ""
     return f"[{_CLASSES[octets[0] >> 6]}{number}]{form}"
-
-
-def leaves(field: Field) -> list[Field]:
-    """Return the leaves below `field`, in the order of their bytes."""
-    found: list[Field] = []
-    waiting = [field]
-    while waiting:
-        node = waiting.pop()
-        if node.children:
-            waiting.extend(reversed(node.children))
-        else:
-            found.append(node)
-    return found
 
 
 def _bytes(count: int) -> str:

@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from .der import CONSTRUCTED, CONTEXT, Contents, Field, Read, Reader, Shape
+from ..spans import Field
+from .der import CONSTRUCTED, CONTEXT, Contents, Read, Reader, Shape
 from .distinguished_name import visible
 
 _LONGEST_NUMBER = 24

@@ -43,7 +43,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..tls.messages import Field, Message, Undecoded
+from ..spans import Field
+from ..tls.messages import Message, Undecoded
 from .events import Event, Kind
 from .handshake import Arrow, Handshake, Timings, fold
 from .plain import alert, chain

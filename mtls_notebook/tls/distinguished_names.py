@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from mtls_notebook.tls.reader import Field, Reader
+from mtls_notebook.spans import Field
+from mtls_notebook.tls.reader import Reader
 
 T = TypeVar("T")
 Attribute = tuple[str, str]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mtls_notebook.errors import DecodeError
-from mtls_notebook.tls.reader import Field
+from mtls_notebook.spans import Field
 
 Sender = Literal["client", "server"]
 

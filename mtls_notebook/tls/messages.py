@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mtls_notebook.errors import DecodeError
+from mtls_notebook.spans import Field, Span
 from mtls_notebook.tls import names
 from mtls_notebook.tls.authentication import (
     Certificate,
@@ -58,7 +59,7 @@ from mtls_notebook.tls.key_exchange import (
     client_key_exchange,
     server_key_exchange,
 )
-from mtls_notebook.tls.reader import Field, Reader, Span
+from mtls_notebook.tls.reader import Reader
 from mtls_notebook.tls.summary import acceptable_parties, certificate_chain, summary
 
 __all__ = [

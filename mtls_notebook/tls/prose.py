@@ -7,19 +7,8 @@ with the message's kind. Only words live here; nothing is decoded, and decoding 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Words about a field or an alert, and the section that defines it ("RFC 8446 §4.4.2")."""
-
-    text: str
-    source: str
-
-
-UNEXPLAINED = Explanation("", "")
-"""What `explain` returns for a path that no message has."""
+from mtls_notebook.spans import UNEXPLAINED, Explanation
 
 
 def explain(message_kind: str, path: tuple[str, ...] = ()) -> Explanation:

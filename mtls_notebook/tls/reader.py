@@ -12,33 +12,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from mtls_notebook.errors import DecodeError
-
-Span = tuple[int, int]
-"""Start and end offset in the message, its header included; the end is exclusive."""
+from mtls_notebook.spans import Field
 
 T = TypeVar("T")
 Show = Callable[[bytes], str]
 
 _FORMATS = {1: "B", 2: "H"}
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A node of the span tree.
-
-    A leaf's `value` is an int, bytes or str; a composite's is the bytes it carries, a count such as
-    "17 items", or None. `meaning` is the value in words, or "" when the value speaks for itself.
-    """
-
-    name: str
-    span: Span
-    value: object
-    children: tuple[Field, ...] = ()
-    meaning: str = ""
 
 
 def meaning_of(table: Mapping[int, str] | None, value: int, width: int) -> str:
@@ -310,19 +292,6 @@ class Reader:
 def ascii_text(value: bytes) -> str:
     """Return `value` read as ASCII; a byte that is none becomes "\\x…"."""
     return value.decode("ascii", "backslashreplace")
-
-
-def leaves(field: Field) -> list[Field]:
-    """Return the leaves below `field`, in the order of their bytes."""
-    found: list[Field] = []
-    waiting = [field]
-    while waiting:
-        node = waiting.pop()
-        if node.children:
-            waiting.extend(reversed(node.children))
-        else:
-            found.append(node)
-    return found
 
 
 def _bytes(count: int) -> str:

@@ -19,7 +19,8 @@ from mtls_notebook.errors import ConnectError
 from mtls_notebook.recorder.events import Bytes, Event, Kind, Target
 from mtls_notebook.recorder.export import write
 from mtls_notebook.recorder.handshake import fold
-from mtls_notebook.tls.messages import Alert, Field, Message
+from mtls_notebook.spans import Field
+from mtls_notebook.tls.messages import Alert, Message
 from tests.live import servers, tshark
 from tests.live.material import Pki
 from tests.live.servers import Server

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.hazmat.primitives.serialization import Encoding
 from openssl_cli import openssl
 
-from mtls_notebook.pki.der import Field, leaves
+from mtls_notebook.spans import Field, leaves
 
 
 def walk(field: Field, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Field]]:

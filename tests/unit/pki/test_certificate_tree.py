@@ -43,8 +43,9 @@ from mtls_notebook.errors import DecodeError
 from mtls_notebook.pki.certificate import Certificate
 from mtls_notebook.pki.certificate_extensions import EXTENSIONS
 from mtls_notebook.pki.certificate_tree import tree
-from mtls_notebook.pki.der import LARGEST, Field, leaves
+from mtls_notebook.pki.der import LARGEST
 from mtls_notebook.pki.extensions import general_name
+from mtls_notebook.spans import Field, leaves
 
 TBS = "tbsCertificate"
 INSIDE = f"{TBS}.extensions.Extensions"

@@ -9,8 +9,9 @@ from sample_certificates import MAKERS, sample, walk
 
 from mtls_notebook.pki import certificate_prose as prose
 from mtls_notebook.pki.certificate_extensions import EXTENSION_NAMES
-from mtls_notebook.pki.certificate_prose import EXPLANATIONS, PARTS, UNEXPLAINED, WHOLE, Explanation, explain
+from mtls_notebook.pki.certificate_prose import EXPLANATIONS, PARTS, WHOLE, explain
 from mtls_notebook.pki.certificate_tree import tree
+from mtls_notebook.spans import UNEXPLAINED, Explanation
 
 SOURCE = re.compile(r"(RFC \d{4}|X\.690) §[A-Z]?[\d.]*\d")
 ROWS = {**EXPLANATIONS, **PARTS, "": WHOLE}

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sample_certificates import assert_tiled, integer, seq, tlv
 
 from mtls_notebook.errors import DecodeError
-from mtls_notebook.pki import der
-from mtls_notebook.pki.der import DEEPEST, LARGEST, Field, read, tag_name
+from mtls_notebook.pki.der import DEEPEST, LARGEST, read, tag_name
 from mtls_notebook.pki.der_types import ANY, INTEGER, sequence_of
+from mtls_notebook.spans import Field
 
 elements = st.recursive(
     st.builds(tlv, st.sampled_from([0x04, 0x80, 0x0A]), st.binary(max_size=200)),
@@ -159,9 +159,3 @@ def test_a_tag_is_written_as_in_asn1(tag: int, text: str) -> None:
 def test_a_tag_of_several_bytes_is_one_leaf() -> None:
     root = read(b"\x9f\x81\x01\x01a", "Value", ANY)
     assert [child.span for child in root.children] == [(0, 3), (3, 4), (4, 5)]
-
-
-def test_the_node_has_the_attributes_of_a_tls_field() -> None:
-    from mtls_notebook.tls.reader import Field as TlsField  # noqa: PLC0415 (only this test knows both rooms)
-
-    assert der.Field.__slots__ == TlsField.__slots__

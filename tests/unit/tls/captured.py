@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtls_notebook.spans import Field
 from mtls_notebook.tls.messages import (
     TLS12,
     Context,
@@ -21,7 +22,6 @@ from mtls_notebook.tls.messages import (
     decode_change_cipher_spec,
     next_context,
 )
-from mtls_notebook.tls.reader import Field
 
 FOLDER = Path(__file__).resolve().parents[2] / "captures"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))

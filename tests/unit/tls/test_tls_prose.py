@@ -7,9 +7,10 @@ import re
 import pytest
 from captured import NAMES, SAMPLES, Sample, decoded, walk
 
+from mtls_notebook.spans import UNEXPLAINED, Explanation
 from mtls_notebook.tls import names, prose
 from mtls_notebook.tls.messages import Message, decode
-from mtls_notebook.tls.prose import ALERTS, EXPLANATIONS, UNEXPLAINED, Explanation, describe_alert, explain
+from mtls_notebook.tls.prose import ALERTS, EXPLANATIONS, describe_alert, explain
 
 SOURCE = re.compile(r"(RFC \d{3,5}|FIPS \d+|X\.\d+|ETSI TS [\d -]+|draft-[a-z0-9-]+)( §[A-Z]?[\d.]+(–§[\d.]+)?)?")
 ROWS = {**EXPLANATIONS, **prose.MESSAGES, **ALERTS}

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_notebook.errors import DecodeError
-from mtls_notebook.tls.reader import Field, Reader, leaves, meaning_of
+from mtls_notebook.spans import Field, leaves
+from mtls_notebook.tls.reader import Reader, meaning_of
 
 TABLE = {1: "one", 2: "two"}
 

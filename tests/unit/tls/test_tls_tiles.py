@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_notebook.errors import DecodeError
+from mtls_notebook.spans import Field, leaves
 from mtls_notebook.tls.messages import (
     MESSAGES,
     Context,
@@ -20,7 +21,6 @@ from mtls_notebook.tls.messages import (
     decode_change_cipher_spec,
     decode_or_keep,
 )
-from mtls_notebook.tls.reader import Field, leaves
 from mtls_notebook.tls.summary import LONGEST, acceptable_parties, certificate_chain, summary
 
 KEY_EXCHANGES = ("", "ECDHE", "DHE", "RSA", "PSK", "DHE_PSK", "ECDHE_PSK", "RSA_PSK", "SRP", "ECDH", "DH_anon")
