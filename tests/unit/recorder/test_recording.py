@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mtls_notebook.recorder.events import Event, Kind
-from mtls_notebook.recorder.recording import Recording
+from mtls_notebook.recorder.events import Event, Kind, Request
+from mtls_notebook.recorder.recording import MOST_CARRIED, Recording
 
 
 def test_ten_thousand_connections_leave_the_latest_and_no_more() -> None:
@@ -42,3 +42,24 @@ def test_times_never_go_back() -> None:
         recording.add(number, Kind.CLOSED, "")
     times = [event.at_ns for event in recording.events(number)]
     assert times == sorted(times)
+
+
+def test_a_connection_that_carries_requests_for_ever_keeps_its_handshake_and_the_latest() -> None:
+    recording = Recording()
+    number = recording.open()
+    told = [Kind.CONNECTING, Kind.TLS_STARTED, Kind.TLS_DONE]
+    for kind in told:
+        recording.add(number, kind, "")
+    for ordinal in range(1, 5_001):
+        recording.add(number, Kind.REQUEST, Request("GET", "/", ordinal))
+        recording.add(number, Kind.RESPONSE, 200)
+        if ordinal == 2_500:
+            recording.add(number, Kind.ALERT, "late")
+        assert len(recording.events(number)) <= MOST_CARRIED + 10
+    events = recording.events(number)
+    ordinals = [event.data.ordinal for event in events if isinstance(event.data, Request)]
+    assert ordinals[0] == 1
+    assert ordinals[1:] == list(range(5_001 - len(ordinals[1:]), 5_001))
+    assert len(ordinals) > MOST_CARRIED // 5
+    assert [event.kind for event in events if event.kind not in (Kind.REQUEST, Kind.RESPONSE)] == [*told, Kind.ALERT]
+    assert [event.at_ns for event in events] == sorted(event.at_ns for event in events)
