@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .errors import CertificateInUse, LabError, UnknownCertificate, UnreadableFile, UsageError
-from .lab.lab import Lab
+from .lab.lab import HTTPS_PORT, Lab
 from .lab.origin import Origin
 from .loop import dismiss
 from .pki.authority import Authority
 from .pki.identity import Identity, read_certificates, read_identity, read_pkcs12
 from .pki.sensitive import Sensitive
-from .recorder.compare import Comparison, compare
+from .recorder.compare import Comparison, alike, compare, counterpart, in_order
 from .recorder.decrypt import with_messages
 from .recorder.events import Kind
 from .recorder.export import FORMATS, Format, write
@@ -26,9 +28,10 @@ from .recorder.proofs import Proof, prove
 from .recorder.recording import Recording
 from .session.bindings import Binding, Bindings, Config, parse_config, parse_hosts, parse_pairs
 from .session.config import Format as ConfigFormat
-from .session.contexts import DEFAULT_VERSIONS, Contexts
+from .session.contexts import DEFAULT_VERSIONS, HTTP2_TOO, Contexts
 from .session.store import CertificateStore, Stored
 from .session.trust import Trust
+from .worker.connections import Ways
 from .worker.engines import Surroundings
 from .worker.exchange import Environment, Invocation, Language, Subrequest, WorkerSource
 from .worker.fetch import BoundFetcher, Client, Presented, client
@@ -48,7 +51,8 @@ class Session:
     """One user's certificates, bindings, trust, lab and recording. Close it, or use it in `with`.
 
     `keep` bounds how many connections stay recorded (about 17 kB each); `versions` are the lowest and
-    the highest TLS version to offer.
+    the highest TLS version to offer. New connections resume TLS sessions while `resumption` is true (a lesson
+    that wants every handshake in full sets it to False), and offer HTTP/2 while `http2` is.
     """
 
     def __init__(self, *, keep: int = 256) -> None:
@@ -56,6 +60,8 @@ class Session:
         self.bindings = Bindings()
         self.trust = Trust()
         self.versions = DEFAULT_VERSIONS
+        self.resumption = True
+        self.http2 = True
         self.variables: dict[str, object] = {}
         self.recording = Recording(keep)
         self.lab: Lab | None = None
@@ -214,11 +220,14 @@ class Session:
         return BoundFetcher(
             binding,
             Presented(stored.identity.leaf, stored.name or stored.id) if stored is not None else None,
-            self._contexts.get(stored.identity if stored is not None else None, self.trust, self.versions),
-            self.recording,
+            self._ways(stored.identity if stored is not None else None),
             journal,
-            self._route,
         )
+
+    def _ways(self, identity: Identity | None) -> Ways:
+        context = partial(self._contexts.get, identity, self.trust, self.versions)
+        context(HTTP2_TOO)  # what is wrong with the material shows now, not in a worker's first fetch
+        return Ways(context, self.recording, self._route, lambda: self.resumption, lambda: self.http2)
 
     def serve(
         self,
@@ -336,30 +345,78 @@ class Session:
         return prove(handshake.events)
 
     def server_side(self, handshake: Handshake) -> Handshake:
-        """Return the same connection as the lab's origin recorded it. Raises LabError where it has not."""
+        """Return the same connection as a lab's origin or a served worker recorded it. Raises LabError if none has."""
+        if (found := self._server_side(handshake)) is not None:
+            return found
+        raise LabError(
+            f"The server's side of {handshake.host} was not recorded here.",
+            "Both ends are recorded of connections to the lab's origins (%mtls_lab), the latest 100 of each.",
+        )
+
+    def _server_side(self, handshake: Handshake) -> Handshake | None:
         port = int(_first_text(handshake, Kind.LOCAL).rpartition(":")[2] or 0)
         ends: list[Origin | Served] = list(self._served.values())
         ends += [running.origin for running in self.lab.origins.values()] if self.lab is not None else []
         for end in ends:
             if end.port == _port_of(handshake) and (other := end.recording_of(port)) is not None:
                 return fold(with_messages(other.events))
-        raise LabError(
-            f"The server's side of {handshake.host} was not recorded here.",
-            "Both ends are recorded of connections to the lab's origins (%mtls_lab), the latest 100 of each.",
+        return None
+
+    def compare(self, left: Handshake | Invocation, right: Handshake | Invocation | None = None) -> Comparison:
+        """Return two handshakes row by row, and how their servers recorded them where both did.
+
+        Shape: of invocations those that are with the same host, else the first of each. Without `right`, `left` is
+        told beside the latest handshake with its host that is TLS where it is mTLS, or the other way round.
+        Raises UsageError when there is none, or when both are one and the same.
+        """
+        if right is None:
+            return self._compared(*in_order(*self._with_counterpart(_handshakes_of(left))))
+        return self._compared(*alike(_handshakes_of(left), _handshakes_of(right)))
+
+    def both_ends(self, what: Handshake | Invocation) -> Comparison:
+        """Return the client's and the server's recording of one connection, row by row. Raises LabError.
+
+        Shape: of an invocation, its first connection that was recorded at both ends.
+        """
+        shakes = _handshakes_of(what)
+        found = next((shake for shake in shakes if self._server_side(shake) is not None), shakes[0])
+        return compare(found, self.server_side(found))
+
+    def _compared(self, left: Handshake, right: Handshake) -> Comparison:
+        if left.events and left.events == right.events:
+            raise UsageError(
+                f"Both sides are the same handshake with {left.host}.",
+                "Name another run, or see both ends of this one: %mtls_handshake VAR --both-ends",
+            )
+        servers = [self._server_side(side) for side in (left, right)]
+        shown = compare(left, right)
+        if None in servers:
+            return replace(shown, note=_one_recorded(servers))
+        ours, theirs = servers
+        assert ours is not None and theirs is not None
+        return replace(shown, servers=compare(ours, theirs))
+
+    def _with_counterpart(self, shakes: Sequence[Handshake]) -> tuple[Handshake, Handshake]:
+        recorded = self.handshakes()
+        for shown in shakes:
+            if (other := counterpart(shown, recorded)) is not None:
+                return shown, other
+        lacking = "without" if shakes[0].client_chain else "with"
+        raise UsageError(
+            f"No handshake with {shakes[0].host} {lacking} a client certificate is recorded to compare with.",
+            self._how_to_make_one(shakes[0]),
         )
 
-    def compare(self, left: Handshake, right: Handshake) -> Comparison:
-        """Return two handshakes row by row: TLS and mTLS of one origin, say."""
-        return compare(left, right)
-
-    def both_ends(self, handshake: Handshake) -> Comparison:
-        """Return the client's and the server's recording of one connection, row by row. Raises LabError."""
-        return compare(handshake, self.server_side(handshake))
+    def _how_to_make_one(self, shown: Handshake) -> str:
+        url = f"https://{shown.host}" if shown.port == HTTPS_PORT else f"https://{shown.host}:{shown.port}"
+        binding = next((bound.name for bound in self.bindings), "MY_CERT")
+        call = "fetch" if shown.client_chain else f"env.{binding}.fetch"
+        return f'Run a %%worker cell that calls {call}("{url}"), then: %mtls_handshake --compare'
 
     def export(
         self,
         path: str | Path,
-        what: Invocation | Handshake | None = None,
+        what: Invocation | Handshake | Comparison | None = None,
         *,
         more_formats: Mapping[str, Format] | None = None,
     ) -> str:
@@ -374,6 +431,8 @@ class Session:
             shakes: Sequence[Handshake] = (what,)
         elif isinstance(what, Invocation):
             shakes, trace = what.handshakes, what.trace
+        elif isinstance(what, Comparison):
+            shakes = (what.left,) if what.same_connection else (what.left, what.right)
         else:
             shakes = self.handshakes()
         recorded = [shake.events for shake in shakes]
@@ -400,6 +459,20 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _handshakes_of(what: Handshake | Invocation) -> Sequence[Handshake]:
+    """Return the handshakes of a run, or the handshake itself. Raises UsageError when there is none."""
+    found = (what,) if isinstance(what, Handshake) else what.handshakes
+    if not found:
+        raise UsageError("There is no handshake to show.", "Run a %%worker cell that fetches something first.")
+    return found
+
+
+def _one_recorded(servers: Sequence[Handshake | None]) -> str:
+    """Return which server's end alone was recorded, in words; "" when neither was."""
+    recorded = [name for name, end in zip(("left", "right"), servers, strict=True) if end is not None]
+    return f"Of the servers only the {recorded[0]} one's recording is here: --both-ends shows it." if recorded else ""
 
 
 def _first_text(handshake: Handshake, kind: Kind) -> str:

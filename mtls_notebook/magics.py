@@ -165,7 +165,8 @@ class MtlsMagics(Magics):
     @cell_magic
     def worker(self, line: str, cell: str) -> None:
         """Run the cell as a worker: JavaScript or Python, with the session's bindings as `env`."""
-        from .worker.source import parse_request  # noqa: PLC0415 - as for the session
+        from .views import late, progress  # noqa: PLC0415 - as for the session
+        from .worker.source import parse_request  # noqa: PLC0415
 
         options = _arguments(self.worker, line)
         if options.serve:
@@ -178,10 +179,11 @@ class MtlsMagics(Magics):
         with views.following(self.shell, made.source, request, self.session.recording) as follow:
             invocation = made.fetch(request, timeout_s=options.timeout, show=_telling(follow))
         if options.name:
-            self._keep(options.name, made.handle())
+            self._keep(options.name, made.handle(progress.watching(self.shell)))
         self.session.last = invocation
         self._keep(options.output, invocation)
         display(invocation.response if options.no_trace else invocation)
+        late.follow(self.shell, invocation.late_logs)
         if invocation.error is not None:
             raise invocation.error
 
@@ -210,7 +212,13 @@ class MtlsMagics(Magics):
 
     @magic_arguments()
     @argument("variable", nargs="?", metavar="VAR", help="an invocation or handshake; the last one if left out")
-    @argument("--compare", metavar="VAR", help="beside the first handshake of another invocation, row by row")
+    @argument(
+        "--compare",
+        nargs="?",
+        const="",
+        metavar="VAR",
+        help="beside another run's, row by row; without VAR: TLS beside mTLS, the latest with the same host",
+    )
     @argument("--both-ends", action="store_true", help="beside what the lab's origin recorded of the same connection")
     @argument("--predict", action="store_true", help="guess each server message before it is shown")
     @argument(
@@ -222,16 +230,27 @@ class MtlsMagics(Magics):
         options = _arguments(self.mtls_handshake, line)
         value = self._variable(options.variable) if options.variable else self.session.last
         shakes = _handshakes(value)
+        shown = self._compared(options, value)
         if options.export:
-            print(self.session.export(options.export, value, more_formats=_page_formats(value)))
+            exported = value if shown is None else shown
+            print(self.session.export(options.export, exported, more_formats=_page_formats(exported)))
+        elif shown is not None:
+            display(shown)
         elif options.predict:
             display(_prediction(shakes[0]))
-        elif options.compare:
-            display(self.session.compare(shakes[0], _handshakes(self._variable(options.compare))[0]))
-        elif options.both_ends:
-            display(self.session.both_ends(shakes[0]))
         else:
             display(*shakes)
+
+    def _compared(self, options: Namespace, value: Any) -> Any:
+        """Return the comparison that the line asks for, None when it asks for none."""
+        if options.both_ends and options.compare is None:
+            return self.session.both_ends(value)
+        if options.compare is None:
+            return None
+        other = self._variable(options.compare) if options.compare else None
+        if other is not None:
+            _handshakes(other)
+        return self.session.compare(value, other)
 
     # -- the notebook's variables ----------------------------------------------------------
 

@@ -61,6 +61,7 @@ PURE: dict[str, tuple[str, ...]] = {
             "pcapng",
             "documents",
             "har",
+            "phases",
             "plain",
             "proofs",
             "claims",

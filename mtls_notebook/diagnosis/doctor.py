@@ -31,7 +31,8 @@ class Case:
     """All that the doctor looks at.
 
     `name` is what the store calls the offered certificate; `failure` is the failed phase ("" when HTTP
-    answered), `body` the first bytes of the answer.
+    answered), `body` the first bytes of the answer. `proxy` is the URL of a proxy that failed, `proxy_status`
+    what that answered (0: nothing).
     """
 
     host: str
@@ -42,6 +43,8 @@ class Case:
     status: int = 0
     body: bytes = b""
     now: datetime | None = None
+    proxy: str = ""
+    proxy_status: int = 0
 
     @property
     def asked(self) -> bool:
@@ -71,6 +74,7 @@ def examine(case: Case) -> Diagnosis | None:
 # -- reading the symptom -------------------------------------------------------------------------
 
 _CERTIFICATE_ALERTS = {40, 42, 43, 44, 45, 46, 48, 49, 116}
+_NO_VERDICTS = {20, 22, 51, 80}  # bad_record_mac, record_overflow, decrypt_error, internal_error: about no certificate
 _HTTP_TITLES = (
     (re.compile(rb"No required SSL certificate was sent"), "http-no-certificate"),
     (re.compile(rb"The SSL certificate error"), "http-bad-certificate"),
@@ -104,11 +108,18 @@ def _http_symptom(case: Case) -> str | None:
     return "http-no-certificate" if case.asked and not case.presented else None
 
 
+def _came_empty_handed(shake: Handshake) -> bool:
+    """Return whether the client's Certificate message crossed without a certificate in it."""
+    return not shake.client_chain and any(a.name == "Certificate" and a.sender == "client" for a in shake.arrows)
+
+
 def _alert_symptom(case: Case) -> str:
     assert case.handshake is not None and case.handshake.alert is not None
     alert = case.handshake.alert
     if alert.sender == "client":
         return "refused-server" if case.failure in ("", "tls") else case.failure
+    if case.asked and not case.presented and _came_empty_handed(case.handshake) and alert.number not in _NO_VERDICTS:
+        return "no-client-certificate"
     if case.asked and alert.number in _CERTIFICATE_ALERTS:
         return "refused-client" if case.presented else "no-client-certificate"
     return f"alert-{alert.number}"
@@ -209,7 +220,51 @@ SYMPTOMS: dict[str, tuple[str, str]] = {
         "Try again; if it stays, something between refuses TLS or this client.",
     ),
     "closed": ("{host} closed the connection without an answer.", "Try again; its log knows why."),
-    "protocol": ("{host} answered something that is not HTTP/1.1.", "Check that the port speaks HTTPS."),
+    "protocol": ("{host} answered something that is not HTTP.", "Check that the port speaks HTTPS."),
+    "given-up": (
+        "{host} gave this request up before it answered (HTTP/2 RST_STREAM).",
+        "Try again; its log knows why.",
+    ),
+    "not-processed": (
+        "{host} sent the request back unprocessed, again and again (HTTP/2 REFUSED_STREAM or GOAWAY).",
+        "It takes no requests at the moment: try again later.",
+    ),
+    "only-http1": (
+        "{host} wants HTTP/1.1 for this request, whose body was on its way already.",
+        "Send it again: from now on this worker speaks HTTP/1.1 to {host}.",
+    ),
+    "proxy-unreachable": (
+        "The proxy {proxy}, through which {host} is reached, cannot be connected to.",
+        "Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY={host} goes round it.",
+    ),
+    "proxy-silent": (
+        "The proxy {proxy} closed the connection instead of leading to {host}.",
+        "Ask who runs it; NO_PROXY={host} goes round it.",
+    ),
+    "proxy-garbled": (
+        "The proxy {proxy} answered something that is no HTTP when it was to lead to {host}.",
+        "Check that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY name an HTTP proxy and its port.",
+    ),
+    "proxy-credentials": (
+        "The proxy {proxy} wants credentials (407) before it leads to {host}.",
+        "Put them into its URL in the environment: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+    ),
+    "proxy-denied": (
+        "The proxy {proxy} does not accept the credentials in its URL (407), so {host} is not reached.",
+        "Check user and password in HTTPS_PROXY; special characters are written in percent form.",
+    ),
+    "proxy-refused": (
+        "The proxy {proxy} does not lead to {host}: it answered {proxy_status} to CONNECT.",
+        "Ask who runs it whether it lets this host and port through; NO_PROXY={host} goes round it.",
+    ),
+    "proxy-scheme": (
+        "The environment names the proxy {proxy} for {host}; only http:// proxies are spoken to here.",
+        "Name an http:// proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or go round it: NO_PROXY={host}",
+    ),
+    "proxy-url": (
+        "The proxy that the environment names for {host} is no URL.",
+        "Write it as http://HOST:PORT, special characters of a password in percent form, or unset it.",
+    ),
     "not-tls-http": (
         "{host} speaks plain HTTP on this port, not TLS.",
         "Write http://, or use the HTTPS port.",
@@ -304,6 +359,8 @@ def _fill(text: str, case: Case) -> str:
         not_after=f"{own.not_after:%Y-%m-%d}" if own else "",
         not_before=f"{own.not_before:%Y-%m-%d}" if own else "",
         usages=", ".join(own.extended_key_usage) if own else "",
+        proxy=case.proxy,
+        proxy_status=case.proxy_status,
         alert=f" (alert {alert.name})" if alert else "",
         accepts=f" It accepts: {_some(case.parties)}." if case.parties else "",
         server_issuer=_server_fact(case, "issuer"),

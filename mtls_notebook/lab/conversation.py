@@ -6,7 +6,8 @@ alive as long as both sides may. What the answers say is not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 
 import h11
@@ -31,8 +32,10 @@ def converse(channel: Channel, client: Client, respond: Respond, recording: Reco
     """
     talk = _Conversation(channel, recording)
     while (request := talk.next_request()) is not None:
-        asked = _asked(request, talk.body(), client, channel.pause)
-        talk.reply(request, respond(asked))
+        body = Body(talk)
+        given = respond(_asked(request, iter(body), client, channel.pause))
+        talk.reply(request, given)
+        body.finish()
         if not talk.next_cycle():
             return
 
@@ -48,11 +51,33 @@ def _asked(request: h11.Request, body: Iterator[bytes], client: Client, pause: C
     )
 
 
+class Body:
+    """A request's body: whoever answers may take it in another thread, while the answer goes out."""
+
+    def __init__(self, talk: _Conversation) -> None:
+        self._chunks = talk.body()
+        self._turn = threading.Lock()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (chunk := self._next()) is not None:
+            yield chunk
+
+    def finish(self) -> None:
+        """Read what nobody took; a reader that comes later finds nothing: the next bytes are another request's."""
+        while self._next() is not None:
+            pass
+
+    def _next(self) -> bytes | None:
+        with self._turn:
+            return next(self._chunks, None)
+
+
 class _Conversation:
     def __init__(self, channel: Channel, recording: Recording) -> None:
         self._channel = channel
         self._recording = recording
         self._http = h11.Connection(h11.SERVER)
+        self._turn = threading.Lock()  # h11 keeps both directions' state in one place
         self._ordinal = 0
 
     def next_request(self) -> h11.Request | None:
@@ -83,23 +108,35 @@ class _Conversation:
                 yield bytes(event.data)
 
     def reply(self, request: h11.Request, given: Answer) -> None:
-        """Send `given`: at once where its body is at hand, else chunk by chunk."""
+        """Send `given`: at once where its body is at hand, else chunk by chunk.
+
+        An empty chunk says that there is none yet: whether the client still waits is looked up then.
+        """
+        try:
+            self._reply(request, given)
+        finally:
+            close = getattr(given.body, "close", None)
+            if close is not None:
+                close()
+
+    def _reply(self, request: h11.Request, given: Answer) -> None:
         bodiless = request.method == b"HEAD" or given.status in BODILESS
-        chunks = () if bodiless else given.body
-        head = self._http.send(_response(given.status, *given.headers)) or b""
+        chunks: Iterable[bytes] = () if bodiless else given.body
+        head = self._sent(_response(given.status, *given.headers))
         self._recording.add(Kind.RESPONSE, given.status)
         if isinstance(chunks, tuple):
             self._channel.send(head + b"".join(map(self._framed, chunks)) + self._end())
             return
         self._channel.send(head)
         for chunk in chunks:
-            self._channel.send(self._framed(chunk))
+            if chunk:
+                self._channel.send(self._framed(chunk))
+            else:
+                self._channel.pause(0)
         self._channel.send(self._end())
 
     def next_cycle(self) -> bool:
-        """Read what the route left of the body; return whether another request may follow."""
-        for _ in self.body():
-            pass
+        """Return whether another request may follow."""
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
@@ -107,16 +144,26 @@ class _Conversation:
 
     def _next_event(self) -> object:
         while True:
-            event = self._http.next_event()
+            with self._turn:
+                event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 return event
-            self._http.receive_data(self._channel.receive())
+            data = self._channel.receive()
+            with self._turn:
+                self._http.receive_data(data)
 
     def _framed(self, chunk: bytes) -> bytes:
-        return self._http.send(h11.Data(data=chunk)) or b""
+        return self._sent(h11.Data(data=chunk))
 
     def _end(self) -> bytes:
-        return self._http.send(h11.EndOfMessage()) or b""
+        return self._sent(h11.EndOfMessage())
+
+    def _sent(self, event: h11.Response | h11.Data | h11.EndOfMessage) -> bytes:
+        with self._turn:
+            try:
+                return self._http.send(event) or b""
+            except h11.LocalProtocolError as error:  # the answer's length is not what its head said
+                raise ConnectionOver(f"the answer cannot be sent ({error})") from error
 
     def _complain(self, error: h11.RemoteProtocolError) -> None:
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):

@@ -10,6 +10,7 @@ import contextlib
 import selectors
 import socket
 import struct
+import threading
 import time
 
 from .recording import Recording
@@ -37,8 +38,29 @@ class Wire:
         self._selector = selectors.DefaultSelector()
         self._selector.register(stop, selectors.EVENT_READ)
         self._watched = 0
+        self._writing = threading.Lock()
         self.outgoing = bytearray()
         self.at_end = False
+
+    def push(self, data: bytes) -> None:
+        """Add to what is pending. Any thread may call."""
+        with self._writing:
+            self.outgoing += data
+
+    def write(self, idle_s: float) -> bool:
+        """Write some of what is pending, while another thread may be waiting to read.
+
+        False: the peer took nothing for `idle_s`. Raises: ConnectionOver on a reset, and when the origin stops.
+        """
+        if self._move(selectors.EVENT_WRITE) is not None and not self.outgoing:
+            return True
+        with selectors.DefaultSelector() as selector:  # the other one is the reader's
+            selector.register(self._stop, selectors.EVENT_READ)
+            selector.register(self._sock, selectors.EVENT_WRITE)
+            ready = {key.fileobj: mask for key, mask in selector.select(idle_s)}
+        if self._stop in ready:
+            raise ConnectionOver("the origin was stopped")
+        return self._move(ready.get(self._sock, 0)) is not None
 
     def wait(self, idle_s: float, *, read: bool = True) -> bytes:
         """Write what is pending and return what arrived; b"" after a write or at the end of the stream.
@@ -124,7 +146,10 @@ class Wire:
         return data
 
     def _write(self) -> None:
-        with memoryview(self.outgoing) as view:
-            count = self._sock.send(view[: 4 * CHUNK_BYTES])
-        self._recording.wire("server", bytes(self.outgoing[:count]))
-        del self.outgoing[:count]
+        with self._writing:
+            if not self.outgoing:
+                return  # another thread was quicker
+            with memoryview(self.outgoing) as view:
+                count = self._sock.send(view[: 4 * CHUNK_BYTES])
+            self._recording.wire("server", bytes(self.outgoing[:count]))
+            del self.outgoing[:count]

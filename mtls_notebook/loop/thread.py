@@ -59,6 +59,11 @@ class LoopThread:
                 self._life = _Life(self._name, self._stopped, self._complain)
             return self._life.submit(coroutine)
 
+    def answers(self, within_s: float) -> bool:
+        """Return whether the loop takes a turn in that time; one that does not run has nothing to do."""
+        life = self._life
+        return life is None or life.answers(within_s)
+
     def stop(self) -> None:
         """End all that runs, within a second; the next `submit` starts afresh. Any thread may call."""
         life = self._life
@@ -99,7 +104,7 @@ class _Life:
         deadline = time.monotonic() + _LIMIT_S
         self._thread.join(_GRACE_S / 2)
         while self._thread.is_alive() and time.monotonic() < deadline:
-            if not self._answers():
+            if not self.answers(_PAUSE_S):
                 throw_into(self._thread)
             self._thread.join(_PAUSE_S)
         self._threads.throw_out()
@@ -171,10 +176,10 @@ class _Life:
             return False
         return True
 
-    def _answers(self) -> bool:
+    def answers(self, within_s: float) -> bool:
         """Return whether the loop still takes turns, or is about to end."""
         answered = threading.Event()
-        return not self._call(answered.set) or answered.wait(_PAUSE_S)
+        return not self._call(answered.set) or answered.wait(within_s)
 
     def _haunt(self) -> None:
         """Throw the code out of a blocking call as soon as that returns."""

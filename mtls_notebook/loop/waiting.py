@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -28,35 +31,83 @@ class Interrupted(Exception):
 
 
 def wait(
-    future: Future[T],
+    begin: Callable[[], Future[T]],
     stop: Callable[[], None],
     *,
     timeout_s: float | None = None,
     inbox: queue.SimpleQueue[Any] | None = None,
     show: Callable[[Any], None] = lambda _: None,
 ) -> T:
-    """Return the future's result, meanwhile passing every item of `inbox` to `show` in this thread.
+    """Return the result of the future that `begin()` returns, passing every item of `inbox` to `show` meanwhile.
 
-    Raises Interrupted after KeyboardInterrupt or `timeout_s` seconds, once `stop()` has returned;
-    what `show` raises stops the work too.
+    Both run in this thread. Raises Interrupted after an interrupt or `timeout_s` seconds, once `stop()` has
+    returned; what `begin` or `show` raises stops the work too.
     """
     inbox = inbox or queue.SimpleQueue()
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    try:
-        future.add_done_callback(lambda _: inbox.put(_DONE))
-        in_time = _relay_until_done(inbox, show, deadline)
-    except KeyboardInterrupt:
-        _insist(stop)
-        _relay_rest(inbox, show)
-        raise Interrupted("interrupt") from None
-    except BaseException:
-        _insist(stop)
-        raise
-    if not in_time and not future.done():
-        _insist(stop)
-        _relay_rest(inbox, show)
-        raise Interrupted("deadline")
-    return future.result()
+    with _Interrupts() as interrupts:
+        try:
+            future = begin()
+            future.add_done_callback(lambda _: inbox.put(_DONE))
+            deadline = None if timeout_s is None else time.monotonic() + timeout_s
+            interrupts.let_through()
+            in_time = _relay_until_done(inbox, show, deadline)
+            interrupts.hold()
+        except BaseException as error:
+            interrupts.hold()
+            stop()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            _relay_rest(inbox, show)
+            raise Interrupted("interrupt") from None
+        if not in_time and not future.done():
+            stop()
+            _relay_rest(inbox, show)
+            raise Interrupted("deadline")
+        return future.result()
+
+
+class _Interrupts:
+    """The interrupts of one wait: held back while work is begun or stopped, and let through once at most.
+
+    A KeyboardInterrupt in the middle of a beginning would leave work that nobody knows of; a second one in the
+    middle of a stop would leave the work itself. Threads but the main one get none.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        self._open = False
+        self._former: Any = None
+
+    def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            former = signal.getsignal(signal.SIGINT)
+            if former not in (None, signal.SIG_IGN):  # set by C code, or whoever runs us wants to hear of none
+                self._former = former
+                signal.signal(signal.SIGINT, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._former is not None:
+            signal.signal(signal.SIGINT, self._former)
+
+    def let_through(self) -> None:
+        """Raise KeyboardInterrupt when an interrupt comes, or now if one has come."""
+        self._open = True
+        if self._came:
+            self._raise_once()
+
+    def hold(self) -> None:
+        """Raise nothing from now on."""
+        self._open = False
+
+    def _take(self, _number: int, _frame: FrameType | None) -> None:
+        self._came = True
+        self._raise_once()
+
+    def _raise_once(self) -> None:
+        if self._open:
+            self._open = False
+            raise KeyboardInterrupt
 
 
 def _relay_until_done(inbox: queue.SimpleQueue[Any], show: Callable[[Any], None], deadline: float | None) -> bool:
@@ -80,13 +131,3 @@ def _relay_rest(inbox: queue.SimpleQueue[Any], show: Callable[[Any], None]) -> N
         while True:
             if (item := inbox.get_nowait()) is not _DONE:
                 show(item)
-
-
-def _insist(stop: Callable[[], None]) -> None:
-    """Stop, also when the user presses interrupt again in the meantime."""
-    while True:
-        try:
-            stop()
-        except KeyboardInterrupt:
-            continue
-        return

@@ -1,10 +1,12 @@
 """Two handshakes side by side, row by row: TLS and mTLS of one origin, or both ends of one connection.
 
-Pure. Rows are aligned by message name and sender, so that a message only one side has stands alone.
+Pure. Rows are aligned by message name and sender, so that a message only one side has stands alone. Which of
+many recorded handshakes is worth standing beside another is answered here too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -35,11 +37,17 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two handshakes and their aligned rows."""
+    """Two handshakes and their aligned rows.
+
+    `servers` are the same two connections as their servers recorded them, where both did; `note` says what else
+    is (not) known of the other ends.
+    """
 
     left: Handshake
     right: Handshake
     pairs: tuple[Pair, ...]
+    servers: Comparison | None = None
+    note: str = ""
 
     @property
     def same_connection(self) -> bool:
@@ -61,3 +69,35 @@ def compare(left: Handshake, right: Handshake) -> Comparison:
             pairs += [Pair(arrow, None) for arrow in ours]
             pairs += [Pair(None, arrow) for arrow in theirs]
     return Comparison(left, right, tuple(pairs))
+
+
+def same_host(one: Handshake, other: Handshake) -> bool:
+    """Return whether both handshakes are with the same host and port."""
+    return (one.host.lower(), one.port) == (other.host.lower(), other.port)
+
+
+def counterpart(shown: Handshake, recorded: Iterable[Handshake]) -> Handshake | None:
+    """Return the latest of `recorded` (oldest first) that is told best beside `shown`; None when none is.
+
+    With the same host: without a client certificate where `shown` has one, and the other way round; beside a
+    resumed one, any whole one. One that came to its end goes before one that the server refused.
+    """
+    latest_first = [other for other in reversed(tuple(recorded)) if same_host(shown, other)]
+    fitting = [other for other in latest_first if _rank(other) != _rank(shown)]
+    wanted = (("mutual", "server-only"), ("refused-by-server",))
+    return next((other for outcomes in wanted for other in fitting if other.outcome in outcomes), None)
+
+
+def in_order(one: Handshake, other: Handshake) -> tuple[Handshake, Handshake]:
+    """Return both so that the left one lacks what the right one has: TLS before mTLS, whole before resumed."""
+    return (other, one) if _rank(one) > _rank(other) else (one, other)
+
+
+def alike(lefts: Sequence[Handshake], rights: Sequence[Handshake]) -> tuple[Handshake, Handshake]:
+    """Return the first of `lefts` and of `rights` that are with the same host; the first of each when none are."""
+    both = ((left, right) for left in lefts for right in rights if same_host(left, right))
+    return next(both, (lefts[0], rights[0]))
+
+
+def _rank(shown: Handshake) -> int:
+    return 2 if shown.outcome == "resumed" else int(bool(shown.client_chain))

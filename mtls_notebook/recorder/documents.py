@@ -25,6 +25,7 @@ Format 1:
             "name": "ClientHello", "sender": "client",             the RFC's name
             "at_ms": 0.0,                                          since the first message
             "length": 517, "encrypted": false, "mtls_only": false,
+            "read": true,                                          false: it arrived after the client had refused
             "step": 0,                                             index into steps
             "summary": "…", "error": "",                           why it does not decode
             "fields": [{"path": "extensions.extension[0].server_name.length",
@@ -119,6 +120,7 @@ def _message(arrow: Arrow) -> dict[str, Any]:
         "at_ms": arrow.at_ns / 1e6,
         "length": arrow.length_bytes,
         "encrypted": arrow.encrypted,
+        "read": arrow.read,
         "mtls_only": arrow.mtls_only,
         "step": arrow.step,
         "summary": arrow.detail,

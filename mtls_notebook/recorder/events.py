@@ -23,6 +23,7 @@ class Kind(StrEnum):
     LOCAL = "local"  # str: our own address and port, by which the other end's recording is found
     TLS_STARTED = "tls-started"  # str: the server name sent (SNI), "" if none
     WIRE = "wire"  # Bytes: what crossed the socket, in one read or write
+    ENDED = "ended"  # Side: whose TCP stream came to its end; what TLS says to that side afterwards nobody hears
     MESSAGE = "message"  # Bytes: one whole handshake message, decrypted, header included
     ALERT = "alert"  # Bytes: two bytes, level and description, decrypted
     CHANGE_CIPHER_SPEC = "change-cipher-spec"  # Bytes
@@ -30,18 +31,22 @@ class Kind(StrEnum):
     TLS_DONE = "tls-done"  # Agreed
     TLS_FAILED = "tls-failed"  # Failure
     REQUEST = "request"  # Request
-    RESPONSE = "response"  # int: the HTTP status
+    RESPONSE = "response"  # int: the HTTP status; a Status where answers may overtake each other
     PEER_VERIFIED = "peer-verified"  # Verified: (server's recording) what the origin made of the client's chain
     CLOSED = "closed"  # str: "" or why
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a connection is meant to go; `via` is the address it is led to instead (connect-to)."""
+    """Where a connection is meant to go; `via` is the address it is led to instead (connect-to).
+
+    `proxy` is the URL, without credentials, of the proxy that it goes through; "" when it goes straight.
+    """
 
     host: str
     port: int
     via: tuple[str, int] | None = None
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,23 @@ class Request:
     method: str
     target: str
     ordinal: int
+
+
+class Status(int):
+    """An HTTP status that knows which request it answers: `ordinal` as in Request, for HTTP/2's many at once."""
+
+    ordinal: int
+
+    def __new__(cls, code: int, ordinal: int) -> Status:
+        """Return `code` as the answer to request number `ordinal`."""
+        made = super().__new__(cls, code)
+        made.ordinal = ordinal
+        return made
+
+
+def answers(data: object, ordinal: int) -> bool:
+    """Return whether a RESPONSE's data may belong to request `ordinal`; a plain int answers the latest request."""
+    return not isinstance(data, Status) or data.ordinal == ordinal
 
 
 @dataclass(frozen=True, slots=True)

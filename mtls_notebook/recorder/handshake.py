@@ -25,7 +25,8 @@ from ..tls.messages import (
     summary,
 )
 from ..tls.names import CIPHER_SUITES, NAMED_GROUPS
-from .events import Agreed, Bytes, Event, Failure, Kind, Request, Side, Target, Verified
+from .decrypt import TOLD, with_messages
+from .events import Agreed, Bytes, Event, Failure, Kind, Request, Side, Target, Verified, answers
 from .flows import CONNECT, ENDINGS, FLOWS, GRANT, MTLS_ONLY, VERIFY, Row, Step
 from .transcript import Sent, acts, transcript
 
@@ -37,7 +38,8 @@ Outcome = Literal["mutual", "server-only", "resumed", "refused-by-server", "refu
 class Arrow:
     """One message as it crossed. `at_ns` counts from the first byte; `step` indexes `Handshake.steps`.
 
-    `message` is None for what is no handshake message (application data); `detail` is its short summary.
+    `message` is None for what is no handshake message (application data); `detail` is its short summary. `read` is
+    False for what arrived and was not processed any more: the client had refused what came before it.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Arrow:
     step: int
     detail: str
     message: Message | Undecoded | None = None
+    read: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,7 @@ class _Facts:
         agreed = _first(story, Kind.TLS_DONE, Agreed) or Agreed("", "", "", resumed=False)
         failed = _first(story, Kind.TLS_FAILED, Failure)
         hello = next((s.value for s in sent if s.key == ("ServerHello", "server")), None)
+        sent = _heard(story, sent)
         alert = _fatal_alert(sent)
         resumed = _is_resumed(acts(sent)[0])
         return cls(
@@ -191,6 +195,25 @@ def _version(agreed: Agreed, hello: object) -> str:
     return _VERSIONS.get(agreed.version, "") or _WIRE_VERSIONS.get(selected, "")
 
 
+def _heard(story: Sequence[Event], sent: Sequence[Sent]) -> Sequence[Sent]:
+    """Return what reached somebody: not what the client said once the server had hung up.
+
+    OpenSSL calls the missing bytes a decode_error then: that alert ended nothing any more. What the server said
+    last may be decrypted only after its end was seen.
+    """
+    hung_up = next((e.at_ns for e in story if e.kind is Kind.ENDED), None)
+    if hung_up is None:
+        return sent
+    return [item for item in sent if item.at_ns < hung_up or item.message.sender == "server"]
+
+
+def _hung_up_on(story: Sequence[Event], sent: Sequence[Sent]) -> bool:
+    """Return whether the server asked who the client is, heard the answer, and left without a word."""
+    kinds = {event.kind for event in story}
+    asked = any(item.key == ("CertificateRequest", "server") for item in sent)
+    return asked and Kind.ENDED in kinds and Kind.RESPONSE not in kinds and sent[-1].message.sender == "client"
+
+
 def _fatal_alert(sent: Sequence[Sent]) -> AlertSeen | None:
     """Return the last alert that ended the connection; TLS 1.3 ignores an alert's level, and so do we."""
     for item in reversed(sent):
@@ -212,6 +235,8 @@ def _outcome(
 ) -> Outcome:
     if alert is not None:
         return "refused-by-server" if alert.sender == "server" else "refused-by-client"
+    if _hung_up_on(story, sent):
+        return "refused-by-server"
     if not agreed.version:
         started = any(e.kind is Kind.TLS_STARTED for e in story)
         return "failed" if started or not any(e.kind is Kind.CONNECTED for e in story) else "plain"
@@ -257,6 +282,7 @@ def _names(sent: Sequence[Sent]) -> tuple[bytes, ...]:
 
 def _stage(story: Sequence[Event], sent: Sequence[Sent], facts: _Facts) -> tuple[tuple[Step, ...], tuple[Arrow, ...]]:
     """Return the steps of every act, and the arrows in the order in which they crossed."""
+    unread = _unread(story, facts)
     played = acts(sent)
     start = sent[0].at_ns if sent else (story[0].at_ns if story else 0)
     data = _data(story)
@@ -268,7 +294,7 @@ def _stage(story: Sequence[Event], sent: Sequence[Sent], facts: _Facts) -> tuple
         data = data[len(spoken) :]
         rows = _rows(act, number, facts)
         is_last = number + 1 == len(played)
-        arrows += _placed(act, spoken, rows, len(steps), facts if is_last else None)
+        arrows += _placed(act, spoken + (unread if is_last else []), rows, len(steps), facts if is_last else None)
         steps += _titled(rows, act, number, facts if is_last else None)
     return tuple(steps), tuple(replace(arrow, at_ns=arrow.at_ns - start) for arrow in arrows)
 
@@ -348,12 +374,39 @@ def _arrow(item: Sent, step: int) -> Arrow:
     )
 
 
+def _unread(story: Sequence[Event], facts: _Facts) -> list[Arrow]:
+    """Return what of the server's flight arrived and was not read any more, because the client refused.
+
+    OpenSSL tells of no message after the one that it refuses; the bytes that came with it hold the rest. They are
+    placed after the last message that was read: that they came was noticed by nobody (times still absolute).
+    """
+    if facts.outcome != "refused-by-client":
+        return []
+    refusal = next((i for i, event in enumerate(story) if _is_alert_of_client(event)), len(story))
+    last = max((i for i, event in enumerate(story[:refusal]) if event.kind in TOLD), default=-1)
+    if last < 0:
+        return []
+    known = {id(event) for event in story}
+    until_ns = story[min(refusal, len(story) - 1)].at_ns
+    found = [
+        replace(event, at_ns=story[last].at_ns)
+        for event in with_messages(story)
+        if id(event) not in known and event.at_ns <= until_ns and getattr(event.data, "sender", "") == "server"
+    ]
+    read = transcript(story[: last + 1])
+    return [replace(_arrow(item, 0), read=False) for item in transcript((*story[: last + 1], *found))[len(read) :]]
+
+
+def _is_alert_of_client(event: Event) -> bool:
+    return event.kind is Kind.ALERT and isinstance(event.data, Bytes) and event.data.sender == "client"
+
+
 def _data(story: Sequence[Event]) -> list[Arrow]:
     """Return the first request and its response as arrows (times still absolute, steps not yet known)."""
     encrypted = any(e.kind in (Kind.TLS_STARTED, Kind.TLS_DONE) for e in story)  # an origin records only the latter
-    answer = next((e for e in story if e.kind is Kind.RESPONSE), None)
     found: list[Arrow] = []
     asked = next((e for e in story if isinstance(e.data, Request)), None)
+    answer = next((e for e in story if e.kind is Kind.RESPONSE and answers(e.data, 1)), None)
     if asked is not None and isinstance(asked.data, Request):
         name = f"{asked.data.method} {asked.data.target}"
         detail = "application data" if answer is not None else "sent, never answered"
@@ -366,7 +419,8 @@ def _data(story: Sequence[Event]) -> list[Arrow]:
 def _timings(story: Sequence[Event]) -> Timings:
     at: dict[Kind, int] = {}
     for event in story:
-        at.setdefault(event.kind, event.at_ns)
+        if event.kind is not Kind.RESPONSE or answers(event.data, 1):
+            at.setdefault(event.kind, event.at_ns)
 
     def between(start: Kind, end: Kind) -> int | None:
         return at[end] - at[start] if start in at and end in at else None

@@ -7,20 +7,31 @@ has none). Source: "HTTP Archive 1.2", log, entries, timings; fields that begin 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from .events import Event, Kind, Request, Target
+from .events import Event, Kind, Request, Status, Target, answers
 from .handshake import Handshake, fold
+from .phases import REUSED, Phase, Phases, Setup
 from .plain import alert, chain
 
 UNKNOWN = -1
 """What a HAR says for a size or a phase that is not known or did not take place."""
 
+# HAR's name → our phases.
+_PHASES: Mapping[str, tuple[Phase, ...]] = {
+    "blocked": ("queue",),
+    "dns": ("dns",),
+    "connect": ("tcp", "tls"),
+    "ssl": ("tls",),
+    "send": ("send",),
+    "wait": ("wait",),
+    "receive": ("receive",),
+}
 _PROTOCOLS = {"h2": "HTTP/2"}
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -28,8 +39,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 class RequestFacts(Protocol):
     """What a HAR needs of one request; a worker's Subrequest has all of it.
 
-    Times are nanoseconds on the recording's clock, None where never reached; `binding` and
-    `fingerprint` are "" when no certificate was offered.
+    `started_ns` is on the recording's clock; `binding` and `fingerprint` are "" when no certificate was offered.
     """
 
     @property
@@ -43,9 +53,7 @@ class RequestFacts(Protocol):
     @property
     def started_ns(self) -> int: ...
     @property
-    def headers_ns(self) -> int | None: ...
-    @property
-    def ended_ns(self) -> int | None: ...
+    def phases(self) -> Phases: ...
     @property
     def status(self) -> int | None: ...
     @property
@@ -74,6 +82,15 @@ class RecordedRequest:
     fingerprint: str = ""
     request_bytes: int = UNKNOWN
     response_bytes: int = UNKNOWN
+    asked_ns: int | None = None
+    setup: Setup = REUSED
+
+    @property
+    def phases(self) -> Phases:
+        """Return how long each phase took; a request leaves in one write, whose end nobody recorded."""
+        begun = (self.started_ns, *self.setup.begun, self.asked_ns, self.asked_ns, self.headers_ns)
+        reached = (self.ended_ns, self.headers_ns, self.asked_ns, self.started_ns)
+        return Phases.between(begun, next(at for at in reached if at is not None))
 
 
 def har(
@@ -83,18 +100,17 @@ def har(
 
     Units: `epoch_ns` is the Unix time, in nanoseconds, at which the recording's clock stood at 0.
     """
-    stories = {
-        events[0].connection: _Story(fold(events), _first_times(events), _address(events))
-        for events in connections
-        if events
-    }
+    stories = {events[0].connection: _Story(fold(events), _address(events)) for events in connections if events}
     entries = [_entry(request, stories.get(request.connection or 0), epoch_ns) for request in requests]
     creator = {"name": "mtls-notebook", "version": version}
     return {"log": {"version": "1.2", "creator": creator, "entries": entries}}
 
 
 def recorded_requests(events: Sequence[Event]) -> tuple[RecordedRequest, ...]:
-    """Return the requests that one connection carried, in order; a response belongs to the request before it."""
+    """Return the requests that one connection carried, in order.
+
+    A response belongs to the request that it names (Status), else to the one before it.
+    """
     target = next((e.data for e in events if isinstance(e.data, Target)), None)
     if target is None:
         return ()
@@ -111,10 +127,11 @@ def _base(target: Target, *, encrypted: bool) -> str:
 
 
 def _recorded(events: Sequence[Event], begin: int, end: int, base: str) -> RecordedRequest:
-    asked, later = events[begin], events[begin + 1 : end]
+    asked = events[begin]
     request = asked.data
     assert isinstance(request, Request)
-    answer = next((e for e in later if e.kind is Kind.RESPONSE), None)
+    later = _heard(events, begin, end, request.ordinal)
+    answer = next((e for e in later if e.kind is Kind.RESPONSE and answers(e.data, request.ordinal)), None)
     first = request.ordinal == 1
     return RecordedRequest(
         method=request.method,
@@ -125,23 +142,27 @@ def _recorded(events: Sequence[Event], begin: int, end: int, base: str) -> Recor
         status=int(str(answer.data)) if answer else None,
         connection=asked.connection,
         reused=not first,
+        asked_ns=asked.at_ns,
+        setup=Setup.of(events) if first else REUSED,
     )
+
+
+def _heard(events: Sequence[Event], begin: int, end: int, ordinal: int) -> Sequence[Event]:
+    """Return what came for the request at `begin`: where answers are numbered, from its own one to the next word."""
+    own = (i for i, e in enumerate(events) if isinstance(e.data, Status) and e.data.ordinal == ordinal)
+    at = next(own, None)
+    if at is None:
+        return events[begin + 1 : end]
+    words = (i for i in range(at + 1, len(events)) if events[i].kind in (Kind.REQUEST, Kind.RESPONSE))
+    return events[at : next(words, len(events))]
 
 
 @dataclass(frozen=True, slots=True)
 class _Story:
-    """One connection: its handshake, when each kind of event came first, and the peer's address."""
+    """One connection: its handshake and the peer's address."""
 
     handshake: Handshake
-    at: Mapping[Kind, int]
     address: str
-
-
-def _first_times(events: Sequence[Event]) -> dict[Kind, int]:
-    at: dict[Kind, int] = {}
-    for event in events:
-        at.setdefault(event.kind, event.at_ns)
-    return at
 
 
 def _address(events: Sequence[Event]) -> str:
@@ -150,7 +171,7 @@ def _address(events: Sequence[Event]) -> str:
 
 
 def _entry(request: RequestFacts, story: _Story | None, epoch_ns: int) -> dict[str, Any]:
-    timings = _timings(request, story)
+    timings = _timings(request)
     began = datetime.fromtimestamp((epoch_ns + request.started_ns) / 1e9, UTC)
     entry = {
         "startedDateTime": began.isoformat(timespec="microseconds"),
@@ -201,31 +222,17 @@ def _protocol(story: _Story | None) -> str:
     return _PROTOCOLS.get(story.handshake.alpn if story else "", "HTTP/1.1")
 
 
-def _timings(request: RequestFacts, story: _Story | None) -> dict[str, float]:
-    """Return HAR's phases in milliseconds; blocked, dns, connect, wait and receive fill the time without a gap.
-
-    `send` is 0: a request leaves in one write, whose end nobody sees.
-    """
-    phases: dict[str, float] = dict.fromkeys(("blocked", "dns", "connect", "ssl"), UNKNOWN)
-    now = request.started_ns
-    for name, end in (*_setup(request, story), ("wait", request.headers_ns), ("receive", request.ended_ns)):
-        if end is not None:
-            phases[name] = max(end - now, 0) / 1e6
-            now = max(now, end)
-    if story and not request.reused and (tls := story.handshake.timings.tls_ns) is not None:
-        phases["ssl"] = tls / 1e6
-    return {"wait": 0.0, "receive": 0.0, **phases, "send": 0.0}
+def _timings(request: RequestFacts) -> dict[str, float]:
+    """Return HAR's phases in milliseconds; HAR counts TLS into `connect` and names it once more as `ssl`."""
+    took = dict(request.phases)
+    phases = {name: _milliseconds(took, *parts) for name, parts in _PHASES.items()}
+    return phases | {name: max(phases[name], 0.0) for name in ("send", "wait", "receive")}  # HAR: never unknown
 
 
-def _setup(request: RequestFacts, story: _Story | None) -> Iterator[tuple[str, int | None]]:
-    """Yield the phases before the request could leave, each with its end; none on a reused connection."""
-    if story is None or request.reused:
-        return
-    at = story.at
-    ready = (at[kind] for kind in (Kind.TLS_DONE, Kind.TLS_FAILED, Kind.CONNECTED) if kind in at)
-    yield "blocked", at.get(Kind.CONNECTING)
-    yield "dns", at.get(Kind.RESOLVED)
-    yield "connect", next(ready, None)
+def _milliseconds(took: Mapping[Phase, int], *parts: Phase) -> float:
+    """Return the sum of some phases, UNKNOWN when none of them took place."""
+    known = [took[part] for part in parts if part in took]
+    return sum(known) / 1e6 if known else UNKNOWN
 
 
 def _tls(request: RequestFacts, story: _Story) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .events import Agreed, Bytes, Failure, Kind, Request, Side, Target
 from .keylog import collect, taken
@@ -32,26 +32,38 @@ Route = Callable[[str, int], tuple[str, int] | None]
 
 _READ_BYTES = 64 * 1024
 _WIRE_KEPT_BYTES = 48 * 1024  # per connection and direction; a handshake takes 2 to 8 kB of it
-_DRAIN_S = 1.0  # how long a refused writer waits for the alert that explains the refusal
+DRAIN_S = 1.0  # how long a refused writer waits for the alert that explains the refusal
+
+
+class Endable(Protocol):
+    """What can be ended from any thread: a connection, one of HTTP/2's streams, a wait for either."""
+
+    def abort(self) -> None:
+        """End it; whoever waits for it gets an error at once."""
 
 
 @dataclass(slots=True)
 class Exchange:
-    """Which connection carried the request that is under way in this context, filled in by the tap."""
+    """Which connection carried the request that is under way in this context, filled in by the tap.
+
+    `stream` is what carries it, `opening` what it waits for until then; both end with it.
+    """
 
     method: str
     target: str
     connection: int | None = None
     reused: bool = False
-    stream: TappedStream | None = None
-    opening: TappedStream | None = None
+    stream: Endable | None = None
+    opening: Endable | None = None
     aborted: bool = False
 
     def abort(self) -> None:
-        """End the connection that carries this request, from any thread; a later one is not even opened."""
+        """End what carries this request, from any thread; a later connection is not even opened."""
         self.aborted = True
-        for stream in {self.opening, self.stream} - {None}:
-            assert stream is not None
+        opening, stream = self.opening, self.stream
+        if opening is not None:
+            opening.abort()
+        if stream is not None and stream is not opening:
             stream.abort()
 
 
@@ -68,7 +80,8 @@ _active = _Active()  # the stream whose SSLObject is being driven by this thread
 def watch(context: ssl.SSLContext) -> ssl.SSLContext:
     """Make every connection of `context` report its messages, and its secrets, to the stream that drives it."""
     collect(context)
-    context._msg_callback = _on_message  # type: ignore[attr-defined]
+    # The C class's own attribute: that of ssl.SSLContext makes enums of five numbers for every record.
+    super(ssl.SSLContext, ssl.SSLContext)._msg_callback.__set__(context, _on_message)  # type: ignore[misc]
     return context
 
 
@@ -94,15 +107,22 @@ def _on_message(
 
 
 def open_stream(
-    recording: Recording, host: str, port: int, *, route: Route = lambda _host, _port: None, timeout_s: float | None
+    recording: Recording,
+    host: str,
+    port: int,
+    *,
+    route: Route = lambda _host, _port: None,
+    proxy: tuple[str, tuple[str, int]] | None = None,
+    timeout_s: float | None,
 ) -> TappedStream:
     """Return a connected, recorded stream, plain as yet. Raises OSError (TimeoutError, socket.gaierror …).
 
-    `route` may lead the host and port to another address (connect-to).
+    `route` may lead the host and port to another address (connect-to); the stream leads to `proxy` (the URL to
+    record, and its address) where one is given, and what is said to it is the caller's business.
     """
     via = route(host, port)
-    stream = TappedStream(recording, Target(host, port, via))
-    stream.connect(via or (host, port), timeout_s)
+    stream = TappedStream(recording, Target(host, port, via, proxy[0] if proxy else ""))
+    stream.connect(proxy[1] if proxy else via or (host, port), timeout_s)
     return stream
 
 
@@ -112,6 +132,8 @@ class TappedStream:
     def __init__(self, recording: Recording, target: Target) -> None:
         self.connection = recording.open()
         self.requests = 0
+        self.protocols: tuple[str, ...] = ()  # what ALPN offered; both are the pool's notes
+        self.has_given_session = False
         self._recording = recording
         self._crossed: dict[Side, int] = {"client": 0, "server": 0}
         self._told: dict[Side, int] = {"client": 0, "server": 0}  # of those, the bytes in WIRE events so far
@@ -121,8 +143,9 @@ class TappedStream:
         self._client_random = b""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._unsent = memoryview(b"")  # taken from `_outgoing`; the socket would not have it yet
         self._tls_lock = threading.Lock()  # OpenSSL objects are not safe in two threads at once
-        self._send_lock = threading.Lock()  # records must leave in the order they were made
+        self._send_lock = threading.RLock()  # records must leave in the order they were made
         self.record(Kind.CONNECTING, target)
         if (exchange := current_exchange.get()) is not None:
             exchange.connection, exchange.opening = self.connection, self
@@ -148,20 +171,36 @@ class TappedStream:
         try:
             candidates = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
             self.record(Kind.RESOLVED, str(candidates[0][4][0]))
-            if self._exchange is not None and self._exchange.aborted:
-                raise ConnectionAbortedError("abandoned before it was connected")
+            self._unless_abandoned()
             self._socket = socket.create_connection(address, timeout_s)
+            self._unless_abandoned()  # meanwhile there was no socket yet that `abort` could have ended
         except OSError as error:
             self.record(Kind.CLOSED, type(error).__name__)
             raise
         self._timeout_s = timeout_s
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._exchange = None  # others may use the connection after it, and must not keep it alive
         self.record(Kind.CONNECTED, "{0[0]}:{0[1]}".format(self._socket.getpeername()))
         self.record(Kind.LOCAL, "{0[0]}:{0[1]}".format(self._socket.getsockname()))
 
-    def start_tls(self, context: ssl.SSLContext, server_name: str, timeout_s: float | None) -> None:
-        """Make the handshake. Raises OSError (ssl.SSLError, TimeoutError); the stream is closed then."""
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+    def _unless_abandoned(self) -> None:
+        if self._exchange is not None and self._exchange.aborted:
+            if (connected := getattr(self, "_socket", None)) is not None:
+                connected.close()
+            raise ConnectionAbortedError("abandoned before it was connected")
+
+    def start_tls(
+        self,
+        context: ssl.SSLContext,
+        server_name: str,
+        timeout_s: float | None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
+        """Make the handshake, offering to resume `session`, which must be of the same context.
+
+        Raises OSError (ssl.SSLError, TimeoutError); the stream is closed then.
+        """
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name, session=session)
         self.record(Kind.TLS_STARTED, server_name)
         self._wait_at_most(timeout_s)
         try:
@@ -181,6 +220,34 @@ class TappedStream:
         """Return the protocol agreed by ALPN, "" when none was."""
         return (self._tls.selected_alpn_protocol() or "") if self._tls is not None else ""
 
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """Return what a later connection may resume, None as long as the peer has given nothing for that.
+
+        In TLS 1.3 it comes with the first bytes of the answer (RFC 8446 §4.6.1), so ask when that has been read.
+        """
+        if self._tls is None:
+            return None
+        with self._tls_lock:
+            session = self._tls.session
+        in_tls12 = self._tls.version() == "TLSv1.2"
+        return session if session is not None and (session.has_ticket or (in_tls12 and session.id)) else None
+
+    @property
+    def is_resumed(self) -> bool:
+        """Return whether this connection resumed an earlier session."""
+        return self._tls is not None and bool(self._tls.session_reused)
+
+    def aside(self, timeout_s: float | None) -> socket.socket:
+        """Return the bare socket, for what is said to a proxy: that may hold credentials, and is not recorded."""
+        self._wait_at_most(timeout_s)
+        return self._socket
+
+    def keep_to_itself(self) -> None:
+        """Record from now on how much the client sends, but not what: it holds credentials for a proxy."""
+        self._crossed["client"] += _WIRE_KEPT_BYTES
+        self._told["client"] += _WIRE_KEPT_BYTES
+
     def read(self, max_bytes: int, timeout_s: float | None) -> bytes:
         """Return up to `max_bytes` decrypted bytes, b"" at the end. Raises OSError (ssl.SSLError, TimeoutError)."""
         self._wait_at_most(timeout_s)
@@ -196,12 +263,60 @@ class TappedStream:
             with self._send_lock:
                 self._send(data)
             return
-        if len(data) <= _READ_BYTES:
-            self._pump(partial(tls.write, data))
-            return
-        view = memoryview(data)
-        while view:
-            view = view[self._pump(partial(tls.write, view[:_READ_BYTES])) :]
+        with self._send_lock:
+            if len(data) <= _READ_BYTES:
+                self._pump(partial(tls.write, data))
+            else:
+                view = memoryview(data)
+                while view:
+                    view = view[self._pump(partial(tls.write, view[:_READ_BYTES])) :]
+        self._flush()  # what a reader had to say while we held the lock
+
+    # Never waiting, for a connection that many requests share: one thread looks after its socket.
+
+    def take(self, max_bytes: int) -> bytes | None:
+        """Return what has come, b"" at the end, None while there is nothing. Raises OSError (ssl.SSLError)."""
+        tls = self._tls
+        assert tls is not None
+        self._wait_at_most(0)
+        while True:
+            try:
+                return self._drive(partial(_read, tls, max_bytes))
+            except ssl.SSLWantReadError:
+                try:
+                    self._fill()
+                except BlockingIOError:
+                    return None
+            except ssl.SSLError as error:
+                self._fail(error)
+                raise
+
+    def put(self, data: bytes) -> None:
+        """Encrypt `data` and set it ready for `push`."""
+        tls = self._tls
+        assert tls is not None
+        if data:
+            self._drive(partial(tls.write, data))
+
+    def push(self) -> bool:
+        """Send as much of what is ready as the socket takes; return whether that was all. Raises OSError."""
+        self._wait_at_most(0)
+        with self._send_lock:
+            while self._unsent or self._outgoing.pending:
+                if not self._unsent:
+                    self._unsent = memoryview(self._taken_out(_READ_BYTES))
+                try:
+                    sent = self._socket.send(self._unsent)
+                except BlockingIOError:
+                    return False
+                self._keep_wire("client", self._unsent[:sent])
+                self._unsent = self._unsent[sent:]
+        return True
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Return how much is ready and not yet sent."""
+        return len(self._unsent) + self._outgoing.pending
 
     def close(self) -> None:
         """Say goodbye (close_notify) if TLS is up, and close the socket."""
@@ -271,22 +386,46 @@ class TappedStream:
                 _active.stream = None
 
     def _flush(self) -> None:
-        if not self._outgoing.pending:
-            return
-        with self._send_lock:
-            data = self._outgoing.read()
+        """Send what is ready, unless another thread is sending: it takes this along.
+
+        A reader that waited for its turn, or sent a writer's bytes, would not read meanwhile; and an origin
+        that echoes sends nothing more before somebody reads.
+        """
+        while self._unsent or self._outgoing.pending:
+            if not self._send_lock.acquire(blocking=False):
+                return
             try:
+                self._send_what_is_ready()
+            finally:
+                self._send_lock.release()
+            if self._timeout_s == 0:
+                return  # what is left is for the next `push`, or a write that may wait
+
+    def _send_what_is_ready(self) -> None:
+        try:
+            if self._timeout_s == 0:
+                self.push()
+                return
+            if self._unsent:
+                rest, self._unsent = self._unsent, memoryview(b"")
+                self._send(rest)
+            if data := self._taken_out():
                 self._send(data)
-            except (BrokenPipeError, ConnectionResetError):
-                self._drain()
-                raise
+        except (BrokenPipeError, ConnectionResetError):
+            self._drain()
+            raise
+
+    def _taken_out(self, max_bytes: int = -1) -> bytes:
+        with self._tls_lock:
+            return self._outgoing.read(max_bytes)
 
     def _fill(self) -> None:
         data = self._receive(_READ_BYTES)
-        if data:
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
+        with self._tls_lock:
+            if data:
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
 
     def _fail(self, error: ssl.SSLError) -> None:
         with contextlib.suppress(OSError):
@@ -304,7 +443,7 @@ class TappedStream:
     def _drain(self) -> None:
         """After a refused write, take in what the peer said before it closed; the next read will tell it."""
         with contextlib.suppress(OSError):
-            self._wait_at_most(_DRAIN_S)
+            self._wait_at_most(min(DRAIN_S, self._timeout_s if self._timeout_s is not None else DRAIN_S))
             while data := self._receive(_READ_BYTES):
                 self._incoming.write(data)
 
@@ -315,7 +454,7 @@ class TappedStream:
 
     # -- the socket ------------------------------------------------------------------------
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes | memoryview) -> None:
         self._keep_wire("client", data)
         self._socket.sendall(data)
 
@@ -323,9 +462,11 @@ class TappedStream:
         data = self._socket.recv(max_bytes)
         if data:
             self._keep_wire("server", data)
+        else:
+            self.record(Kind.ENDED, "server")
         return data
 
-    def _keep_wire(self, sender: Side, data: bytes) -> None:
+    def _keep_wire(self, sender: Side, data: bytes | memoryview) -> None:
         room = _WIRE_KEPT_BYTES - self._crossed[sender]
         self._crossed[sender] += len(data)
         if room > 0:
@@ -339,12 +480,16 @@ class TappedStream:
 
     def _note_request(self) -> None:
         exchange = current_exchange.get()
-        if exchange is None or exchange.stream is self:
-            return
-        exchange.stream = self
+        if exchange is not None and exchange.stream is not self:
+            self.carry(exchange, self)
+
+    def carry(self, exchange: Exchange, by: Endable) -> int:
+        """Note that the exchange's request leaves on this connection, and what ends it; return its ordinal."""
+        exchange.stream = by
         exchange.connection, exchange.reused = self.connection, self.requests > 0
         self.requests += 1
         self.record(Kind.REQUEST, Request(exchange.method, exchange.target, self.requests))
+        return self.requests
 
 
 def _read(tls: ssl.SSLObject, max_bytes: int) -> bytes:

@@ -35,9 +35,9 @@ function validityBar(validity) {
   const label = `Valid from ${validity.from_exactly} to ${validity.to_exactly}, today is ${validity.today}: ${validity.verdict.text}`;
   return el(
     "div",
-    { class: `mtls-validity mtls-bar-${validity.verdict.tone}`, role: "img", "aria-label": label, title: label },
-    el("div", { class: "mtls-bar" }, el("span", { class: "mtls-bar-past", style: `width:${validity.percent}%` }), el("span", { class: "mtls-bar-today", style: `left:${validity.percent}%` })),
-    el("div", { class: "mtls-bar-words" }, el("span", {}, validity.from), el("span", { class: "mtls-bar-verdict" }, `today ${validity.today}`), el("span", {}, validity.to)),
+    { class: `mtls-validity mtls-period-${validity.verdict.tone}`, role: "img", "aria-label": label, title: label },
+    el("div", { class: "mtls-period" }, el("span", { class: "mtls-period-past", style: `width:${validity.percent}%` }), el("span", { class: "mtls-period-today", style: `left:${validity.percent}%` })),
+    el("div", { class: "mtls-period-words" }, el("span", {}, validity.from), el("span", { class: "mtls-period-verdict" }, `today ${validity.today}`), el("span", {}, validity.to)),
   );
 }
 

@@ -7,7 +7,8 @@ const SIDES = ["left", "right"];
 // Returns { select, stop }.
 function drawComparison(root, state, view, put) {
   const { words, prose, sources } = state;
-  const [left, right] = SIDES.map((side) => ({ ...state.ends[view.end][side], words, prose, sources }));
+  const anatomy = (arrow) => (arrow.anatomy === null ? arrow : { ...arrow, anatomy: state.anatomies[arrow.anatomy] });
+  const [left, right] = SIDES.map((side) => state.ends[view.end][side]).map((side) => ({ ...side, arrows: side.arrows.map(anatomy), words, prose, sources }));
   const end = { ...state.ends[view.end], left, right };
   const tools = [
     segments("What to show", [["left", end.left.name], ["right", end.right.name], ["both", "side by side"]], view.shown, (value) => put("shown", value)),

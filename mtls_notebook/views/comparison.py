@@ -6,6 +6,7 @@ What may not live here: aligning them (`recorder.compare`), and how one handshak
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ SCRIPTS = (*handshake.SCRIPTS, "comparison.js")
 STYLES = (*handshake.STYLES, "comparison.css")
 
 # Who recorded the first comparison, and who the second.
-END_NAMES = ("client", "server")
+END_NAMES = ("client's view", "server's view")
 
 # Both outcomes, left and right → what to call the sides. Sides that say the same are called by their order.
 NAMES = {"mutual": "mTLS", "server-only": "TLS", "resumed": "resumed"}
@@ -32,7 +33,8 @@ NAMES = {"mutual": "mTLS", "server-only": "TLS", "resumed": "resumed"}
 class ComparisonWidget(anywidget.AnyWidget):
     """Shows two handshakes. `shown` is "left", "right" or "both", `selected` the selected row, -1 for none.
 
-    `other_end` is the same pair as the origin recorded it; with it, a second control changes ends.
+    `other_end` (left out: the comparison's own) is the same pair as the servers recorded it; with it, a second
+    control changes ends.
     """
 
     _esm = assets.module(*SCRIPTS, render="renderComparison")
@@ -56,8 +58,9 @@ def view(comparison: Comparison) -> ComparisonWidget:
 
 
 def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[str, Any]:
-    """Return all that `comparison.js` draws, as plain JSON of at most 100 kB."""
-    ends = [comparison] if other_end is None else [comparison, other_end]
+    """Return all that `comparison.js` draws, as plain JSON of at most 100 kB; an arrow names its anatomy by number."""
+    other = other_end or comparison.servers
+    ends = [comparison] if other is None else [comparison, other]
     told = [[handshake.Told.of(side) for side in (one.left, one.right)] for one in ends]
     left, right = names(comparison)
     label = {"label": f"Comparison of {left} and {right} with {title(_named(comparison))}"}
@@ -65,8 +68,8 @@ def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[s
         glossary = Glossary()
         sides = [[side.drawn(allowance, glossary) for side in both] for both in told]
         known = glossary.state()
-        drawn = [_end(one, name, two, known["words"]) for one, name, two in zip(ends, END_NAMES, sides, strict=False)]
-        whole = label | {"ends": drawn} | known
+        drawn = [_end(comparison, one, at, sides[at], known["words"]) for at, one in enumerate(ends)]
+        whole = label | {"anatomies": _shared(drawn), "ends": drawn} | known
         if handshake.length_bytes(whole) <= handshake.STATE_LIMIT_BYTES:
             break
     return whole
@@ -114,10 +117,17 @@ def html(comparison: Comparison) -> str:
     """Return the comparison as HTML that survives sanitising: a picture, and the table folded under it."""
     left, right = names(comparison)
     about = f"{left} and {right} with {visible(_named(comparison).host)}, message by message"
-    sides = [handshake.outline(side) for side in (comparison.left, comparison.right)]
-    drawn = figure.comparison(_end(comparison, "", sides, ()))
     table = static.html_table(("Direction", left, right, ""), _table(comparison))
-    return static.picture(drawn, about) + static.folded("As a table", table)
+    shown = _picture(comparison, comparison, 0, about) + static.folded("As a table", table)
+    if comparison.servers is None:
+        return shown
+    theirs = _picture(comparison, comparison.servers, 1, f"{about}, as the servers recorded it")
+    return shown + static.folded("The server's view", theirs)
+
+
+def _picture(named: Comparison, one: Comparison, at: int, about: str) -> str:
+    sides = [handshake.outline(side) for side in (one.left, one.right)]
+    return static.picture(figure.comparison(_end(named, one, at, sides, ())), about)
 
 
 def page_values(comparison: Comparison) -> dict[str, Any]:
@@ -125,29 +135,56 @@ def page_values(comparison: Comparison) -> dict[str, Any]:
     return {"state": state(comparison), "shown": "both", "end": 0, "selected": first_selected(comparison)}
 
 
-def _end(comparison: Comparison, name: str, drawn: Sequence[dict[str, Any]], words: Sequence[str]) -> dict[str, Any]:
-    """Return one comparison as plain data; `drawn` are its sides' states, `words` what their fields index."""
-    called = zip(drawn, names(comparison), (comparison.left, comparison.right), strict=True)
-    left, right = (one | {"name": name, "opened": handshake.first_selected(side)} for one, name, side in called)
+def _end(
+    named: Comparison, one: Comparison, at: int, drawn: Sequence[dict[str, Any]], words: Sequence[str]
+) -> dict[str, Any]:
+    """Return one comparison as plain data; `drawn` are its sides' states, `words` what their fields index.
+
+    `named` knows the hosts and says what the sides are called: servers do not know by which name they were found.
+    """
+    called = zip(drawn, names(named), (one.left, one.right), strict=True)
+    left, right = (state | {"name": name, "opened": handshake.first_selected(side)} for state, name, side in called)
     return {
-        "name": name,
-        "title": title(_named(comparison)),
-        "via": "".join(routed(_named(comparison))),
-        "words": _relation_of_all(comparison),
+        "name": END_NAMES[at],
+        "title": title(_named(named)),
+        "via": "".join(routed(_named(named))),
+        "words": " ".join(filter(None, (_relation_of_all(named, one), _known(named, at)))),
         "left": left,
         "right": right,
-        "pairs": _pairs(comparison, left, right, words),
+        "pairs": _pairs(named, one, left, right, words),
     }
 
 
-def _relation_of_all(comparison: Comparison) -> str:
+def _shared(ends: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each message's anatomy once, its number put in its place: both ends of a connection hold the same."""
+    numbers: dict[str, int] = {}
+    kept: list[dict[str, Any]] = []
+    for arrow in (arrow for end in ends for side in ("left", "right") for arrow in end[side]["arrows"]):
+        if (anatomy := arrow["anatomy"]) is not None:
+            number = numbers.setdefault(json.dumps(anatomy), len(kept))
+            kept += [anatomy] if number == len(kept) else []
+            arrow["anatomy"] = number
+    return kept
+
+
+def _relation_of_all(named: Comparison, one: Comparison) -> str:
     """Return what the two have to do with each other, in words."""
-    if comparison.same_connection:
+    alone = [sum(pair.only == side for pair in one.pairs) for side in ("left", "right")]
+    more = [f"{counted(n, 'message')} only in {name}" for n, name in zip(alone, names(named), strict=True) if n]
+    if not named.same_connection:
+        return f"Two connections, message by message: {', '.join(more) or 'the same messages in both'}."
+    if not more:
         return "One connection, recorded at both ends: every message arrived as it was sent."
-    left, right = names(comparison)
-    alone = [sum(pair.only == side for pair in comparison.pairs) for side in ("left", "right")]
-    more = [f"{counted(n, 'message')} only in {name}" for n, name in zip(alone, (left, right), strict=True) if n]
-    return f"Two connections, message by message: {', '.join(more) or 'the same messages in both'}."
+    return f"One connection, recorded at both ends: what both recorded is the same; {', '.join(more)}."
+
+
+def _known(named: Comparison, at: int) -> str:
+    """Return what this end's recordings cannot know, where that matters; "" where it does not."""
+    if at:
+        return "A server sees no name lookup, and of what the client made of it only what an alert says."
+    if named.same_connection:
+        return "Each end knows its own verdict; the other's only from an alert."
+    return visible(named.note)
 
 
 def _named(comparison: Comparison) -> Handshake:
@@ -156,7 +193,7 @@ def _named(comparison: Comparison) -> Handshake:
 
 
 def _pairs(
-    comparison: Comparison, left: Mapping[str, Any], right: Mapping[str, Any], words: Sequence[str]
+    naming: Comparison, comparison: Comparison, left: Mapping[str, Any], right: Mapping[str, Any], words: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return the rows, each with its arrows by number (-1: none), and which of their fields differ."""
     at = {"left": -1, "right": -1}
@@ -170,9 +207,7 @@ def _pairs(
         step = _step_of(comparison, pair)
         named = not found or found[-1]["step"] != step
         found.append(
-            row
-            | _differences(row, left, right, words)
-            | {"step": step, "named": named, "words": _words(comparison, pair)}
+            row | _differences(row, left, right, words) | {"step": step, "named": named, "words": _words(naming, pair)}
         )
     return found
 
@@ -195,6 +230,8 @@ def _words(comparison: Comparison, pair: Pair) -> str:
     if pair.only:
         left, right = names(comparison)
         here, there = (left, right) if pair.only == "left" else (right, left)
+        if comparison.same_connection:
+            return f"Only the {here} recorded it: the {there} never took it in, or its recording had no room for it."
         return f"Only in {here}: {there} has no such message."
     if pair.left is None or pair.left.message is None:
         return "The same step of both."

@@ -76,7 +76,7 @@ def _tls_part(story: Sequence[Event]) -> Sequence[Event]:
 
 def checks(handshake: Handshake, proofs: Iterable[Proof]) -> dict[int, list[dict[str, Any]]]:
     """Return the proofs of each arrow that has some: {arrow: [{"mark", "says", "title", "why", "steps"}…]}."""
-    arrows = [number for number, arrow in enumerate(handshake.arrows) if arrow.message is not None]
+    arrows = [number for number, arrow in enumerate(handshake.arrows) if arrow.message is not None and arrow.read]
     found: dict[int, list[dict[str, Any]]] = {}
     for proof in proofs:
         if proof.message_index < len(arrows):

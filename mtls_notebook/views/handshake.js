@@ -129,7 +129,7 @@ function topOfSight(node) {
 
 // A number stays on one line with its unit.
 function unbroken(words) {
-  return words.replaceAll(" ", "\u00a0");
+  return words.replaceAll(/(?<=\d) /g, "\u00a0");
 }
 
 function header(state, ...tools) {
@@ -141,7 +141,7 @@ function header(state, ...tools) {
 function lifelineHeads() {
   return el(
     "div",
-    { class: "mtls-row mtls-heads", "aria-hidden": "true" },
+    { class: "mtls-crossing mtls-heads", "aria-hidden": "true" },
     el("span"),
     el("span", { class: "mtls-ends" }, el("span", { class: "mtls-client" }, "Client"), el("span", { class: "mtls-server" }, "Server")),
     el("span", { class: "mtls-time" }, "ms"),
@@ -167,16 +167,21 @@ function sequenceRow(state, row, buttons) {
     return el("li", { class: only ? "mtls-only" : null }, buttons[row.arrow]);
   }
   const caption = el("span", { class: "mtls-lane" }, el("em", { class: "mtls-caption" }, step.caption));
-  return el("li", { class: only ? "mtls-only" : null }, el("div", { class: "mtls-row" }, title, caption, el("span")));
+  return el("li", { class: only ? "mtls-only" : null }, el("div", { class: "mtls-crossing" }, title, caption, el("span")));
 }
 
 function arrowButton(arrow, number) {
   return el(
     "button",
-    { type: "button", class: `mtls-row mtls-arrow mtls-from-${arrow.sender}`, "aria-pressed": "false", "aria-label": arrow.label, "data-arrow": number },
+    { type: "button", class: `mtls-crossing mtls-arrow mtls-from-${arrow.sender}`, "aria-pressed": "false", "aria-label": arrow.label, "data-arrow": number },
     lane(arrow),
     el("span", { class: "mtls-time" }, arrow.time),
   );
+}
+
+// A name that may break between its words: EncryptedExtensions.
+function parted(name) {
+  return name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, at) => (at ? [el("wbr"), word] : [word]));
 }
 
 // One arrow between the lifelines: its label over its line.
@@ -186,7 +191,7 @@ function lane(arrow) {
   const label = el(
     "span",
     { class: "mtls-label" },
-    el("strong", {}, arrow.name),
+    el("strong", {}, ...parted(arrow.name)),
     el("span", { class: "mtls-detail" }, arrow.encrypted ? icon("lock") : null, el("span", {}, detail, size), arrow.mark ? proofMark(arrow.mark) : null),
   );
   const line = el("span", { class: arrow.encrypted ? "mtls-line" : "mtls-line mtls-plain" }, icon(arrow.sender === "client" ? "right" : "left"));

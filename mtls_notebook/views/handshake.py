@@ -22,8 +22,8 @@ from ..tls import prose
 from ..tls.messages import Message
 from . import assets, evidence, figure, prediction, static
 from .fields import Glossary, anatomy
-from .story import arrow_states, badge, first_selected, frame, is_alert, note, routed, rows, title
-from .text import stable, visible
+from .story import arrow_states, badge, detail, first_selected, frame, is_alert, note, routed, rows, title
+from .text import visible
 
 __all__ = ["HandshakeWidget", "badge", "first_selected", "html", "is_alert", "line", "rows", "state", "text", "title"]
 
@@ -280,7 +280,7 @@ def _table_rows(handshake: Handshake) -> list[tuple[str, str, str, str]]:
 def table_detail(arrow: Arrow) -> str:
     """Return what a table says of an arrow; it does not differ between two equal runs."""
     marks = ("encrypted" if arrow.encrypted else "", "only in mTLS" if arrow.mtls_only else "")
-    return " · ".join(filter(None, (stable(visible(arrow.detail)), *marks)))
+    return " · ".join(filter(None, (detail(arrow), *marks)))
 
 
 DIRECTIONS: Mapping[str, str] = {"client": "→ server", "server": "client ←"}

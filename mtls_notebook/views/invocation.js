@@ -9,23 +9,27 @@ const LONG_LIST = 16;
 function invocationView(root, onOpen) {
   const parts = { head: slot("mtls-run-head"), answer: slot(), running: slot(), logs: el("ol", { class: "mtls-log" }), trace: el("ol", { class: "mtls-trace" }) };
   const logSection = el("section", { class: "mtls-section", "aria-label": "Log" }, el("h4", {}, "Log"), parts.logs);
-  const traceSection = el("section", { class: "mtls-section", "aria-label": "Subrequests" }, el("h4", {}, "Subrequests"), parts.trace);
+  const key = slot();
+  const traceSection = el("section", { class: "mtls-section", "aria-label": "Subrequests" }, el("h4", {}, "Subrequests"), key.node, parts.trace);
   const logs = keyedList(parts.logs);
   const trace = keyedList(parts.trace);
-  let shown = { handshakes: [], details: {} };
+  let shown = { handshakes: [], details: {}, certificates: [], phases: [] };
+
+  const rows = () => trace.made();
 
   function update(state, details) {
-    shown = { handshakes: state.handshakes, details };
+    shown = { handshakes: state.handshakes, details, certificates: state.certificates, phases: state.phases };
     parts.head.set([state.request, state.elapsed, state.running?.words, state.response, state.error], () => answerHead(state));
     parts.answer.set([state.response, state.error], () => section("Answer", state.error ? errorBox(state.error) : null, ...answer(state.response)));
     parts.running.set(state.running?.handshake ?? null, () => runningHandshake(state.running));
     grow(parts.logs, state, () => logs(logItems(state), logLine));
+    key.set([state.drawn, state.span], () => phaseLegend(state));
     grow(parts.trace, state, () => trace(state.trace, (sub) => (sub.gap ? gapRow(sub) : traceRow(sub, () => shown, onOpen))));
+    rows().forEach((row) => row.refresh?.());
     logSection.hidden = !state.logs.length;
     traceSection.hidden = !state.trace.length;
   }
 
-  const rows = () => trace.made();
   const open = (number) => rows().forEach((row) => row.open?.(row.number === number));
   root.replaceChildren(parts.head.node, parts.answer.node, parts.running.node, logSection, traceSection);
   return {
@@ -157,76 +161,160 @@ function gapRow(gap) {
   return { node: el("li", { class: "mtls-trace-gap mtls-muted" }, `… ${gap.words}`) };
 }
 
-// One subrequest; `shown()` returns { handshakes, details }: outlines, and those that are here whole.
+// One subrequest; `shown()` returns { handshakes, details, certificates, phases }: outlines of handshakes, those that
+// are here whole, and what all rows share.
 function traceRow(sub, shown, onOpen) {
   const panel = el("div", { class: "mtls-panel", hidden: true });
-  const inner = el("div", { class: "mtls-nested" });
-  const bar = waterfall(sub);
-  const content = [
-    el("span", { class: "mtls-trace-top" }, badge(sub.status), el("span", { class: "mtls-trace-title" }, sub.title), el("span", { class: "mtls-trace-time" }, [sub.size, sub.time].filter(Boolean).join(" · "))),
-    el("span", { class: "mtls-trace-facts" }, ...traceFacts(sub)),
+  const inner = el("div", { class: "mtls-nested", hidden: true });
+  const bar = waterfall(sub, shown().phases);
+  const took = el("span", { class: "mtls-trace-time" });
+  const now = el("span", { class: "mtls-trace-now" });
+  const head = el(
+    "button",
+    { type: "button", class: "mtls-trace-head", "aria-expanded": "false", onclick: () => onOpen(isOpen ? -1 : sub.number) },
+    el("span", { class: "mtls-trace-top" }, badge(sub.status), el("span", { class: "mtls-trace-title" }, sub.title), took),
+    el("span", { class: "mtls-trace-facts" }, ...traceFacts(sub, shown().certificates), now),
     bar.node,
-  ];
-  const shows = sub.handshake >= 0;
-  const head = shows
-    ? el("button", { type: "button", class: "mtls-trace-head", "aria-expanded": "false", onclick: () => onOpen(drawing ? -1 : sub.number) }, ...content)
-    : el("div", { class: "mtls-trace-head" }, ...content);
+  );
+  let last = sub;
+  let isOpen = false;
+  let table = null;
   let drawing = null;
   let drawn = null;
 
+  function tick(item) {
+    last = item;
+    write(took, [item.size, item.bar.time].filter(Boolean).join(" · "));
+    write(now, item.bar.now);
+    bar.tick(item);
+    table?.tick(item);
+  }
+
   function open(wanted) {
-    if (!shows || wanted === Boolean(drawing)) return;
+    if (wanted === isOpen) return;
+    isOpen = wanted;
     panel.hidden = !wanted;
     head.setAttribute("aria-expanded", String(wanted));
-    if (wanted) return draw(current().selected);
-    drawing.stop();
-    drawing = drawn = null;
+    if (wanted) return fill();
+    drawing?.stop();
+    drawing = drawn = table = null;
     inner.replaceChildren();
+    panel.replaceChildren(inner);
+  }
+
+  function fill() {
+    table = phaseTable(last, shown().phases);
+    panel.replaceChildren(table.node, inner);
+    inner.hidden = sub.handshake < 0;
+    if (!inner.hidden && !current()) inner.replaceChildren(absent());
+    refresh();
   }
 
   const current = () => shown().details[sub.handshake] ?? shown().handshakes[sub.handshake];
+  const absent = () => el("p", { class: "mtls-muted", role: "status" }, "The kernel draws this handshake when it is free; without the kernel it is not here.");
 
   function draw(selected) {
     drawing?.stop();
     drawn = current();
+    inner.hidden = false;
     drawing = drawHandshake(inner, drawn, selected, (number) => (selected = number));
     drawing.at = () => selected;
   }
 
-  // The whole handshake has come after its outline was drawn.
+  // A handshake is drawn when its outline is here, and anew when it has come whole.
   function refresh() {
-    if (drawing && drawn !== current()) draw(drawing.at());
-  }
-
-  panel.append(inner);
-  return { number: sub.number, node: el("li", {}, head, sub.note ? note(sub.note) : null, panel), open, refresh, tick: bar.tick };
-}
-
-function traceFacts(sub) {
-  const facts = [el("span", { class: sub.binding ? "mtls-binding" : "mtls-muted" }, sub.binding || "no binding")];
-  if (sub.certificate) {
-    const name = sub.certificate.name || `${sub.certificate.fingerprint.slice(0, 23)}…`;
-    facts.push(el("bdi", { title: `SHA-256 ${sub.certificate.fingerprint}` }, name));
-  } else {
-    facts.push(el("span", { class: "mtls-muted" }, "no client certificate"));
-  }
-  facts.push(el("span", {}, sub.handshake >= 0 ? icon("fold") : null, sub.words));
-  return facts;
-}
-
-// Returns { node, tick }: the bar of a subrequest, and how to move it.
-function waterfall(sub) {
-  const waiting = el("span", { class: "mtls-bar-waiting" });
-  const receiving = el("span", { class: "mtls-bar-receiving" });
-
-  function tick({ bar: [start, waited, end] }) {
-    waiting.style.cssText = `left:${start}%;width:max(2px, ${waited - start}%)`;
-    receiving.style.cssText = `left:${waited}%;width:max(2px, ${end - waited}%)`;
-    receiving.hidden = end <= waited;
+    if (isOpen && current() && drawn !== current()) draw(drawing ? drawing.at() : current().selected);
   }
 
   tick(sub);
-  return { node: el("span", { class: "mtls-waterfall", role: "img", "aria-label": `took ${sub.time}` }, waiting, receiving), tick };
+  return { number: sub.number, node: el("li", {}, head, sub.note ? note(sub.note) : null, panel), open, refresh, tick };
+}
+
+// Text that stays the same is left alone: setting it would lay out the row anew.
+const write = (node, text) => node.textContent === text || (node.textContent = text);
+
+function traceFacts(sub, certificates) {
+  const facts = [el("span", {}, icon("fold"), el("span", { class: sub.binding ? "mtls-binding" : "mtls-muted" }, sub.binding || "no binding"))];
+  const certificate = certificates[sub.certificate];
+  if (certificate) {
+    const name = certificate.name || `${certificate.fingerprint.slice(0, 23)}…`;
+    facts.push(el("bdi", { title: `SHA-256 ${certificate.fingerprint}` }, name));
+  } else {
+    facts.push(el("span", { class: "mtls-muted" }, "no client certificate"));
+  }
+  if (sub.words) facts.push(el("span", {}, sub.words));
+  return facts;
+}
+
+const phaseSwatch = (key) => el("span", { class: `mtls-swatch mtls-phase-${key}`, "aria-hidden": "true" });
+
+// Returns { node, tick }: the bar of a subrequest, cut into its phases, and how to move it.
+function waterfall(sub, phases) {
+  const cut = el("span", { class: "mtls-bar" });
+  const node = el("span", { class: "mtls-waterfall", role: "img" }, cut);
+  let places = "";
+  let shape = "";
+
+  // A run's end moves every bar, but changes the parts of few.
+  function tick({ bar }) {
+    place(bar);
+    const now = JSON.stringify(bar.parts);
+    if (now !== shape) cutAnew(bar);
+    shape = now;
+  }
+
+  function place(bar) {
+    const count = bar.parts.filter(([, percent]) => percent).length;
+    const width = `max(${bar.width}%, ${3 * Math.max(1, count)}px)`;
+    cut.style.cssText = `left:min(${bar.at}%, 100% - ${width});width:${width}`;
+  }
+
+  function cutAnew(bar) {
+    const drawn = bar.parts.filter(([, percent]) => percent);
+    const wanted = drawn.map(([place]) => place).join();
+    if (wanted !== places) cut.replaceChildren(...drawn.map(([place]) => el("span", { class: `mtls-phase-${phases[place].key}` })));
+    places = wanted;
+    drawn.forEach(([, percent], at) => (cut.children[at].style.flexGrow = percent));
+    const words = bar.parts.map(([place, , took]) => `${phases[place].name} ${took}`).join(", ");
+    node.setAttribute("aria-label", `took ${bar.time}: ${words}`);
+    node.title = words;
+  }
+
+  tick(sub);
+  return { node, tick };
+}
+
+// Returns { node, tick }: the phases of one subrequest with their times and meanings, the last one marked if it failed.
+function phaseTable(sub, phases) {
+  const body = el("tbody");
+  const caption = el("caption", { class: "mtls-muted" });
+  const table = el("table", { class: "mtls-phases" }, caption, phaseHead(), body);
+
+  function tick({ bar, crossed, failed }) {
+    caption.textContent = [`Where the ${bar.time} went`, crossed].filter(Boolean).join(" · ");
+    const last = bar.parts.length - 1;
+    body.replaceChildren(...bar.parts.map(([place, , took], at) => phaseRow(phases[place], took, failed && at === last)));
+  }
+
+  function phaseRow({ key, name, meaning }, took, isEnd) {
+    const end = isEnd ? el("strong", { class: "mtls-phase-end" }, icon("fails"), "it ended here") : null;
+    const head = el("th", { scope: "row" }, el("span", {}, phaseSwatch(key), name));
+    return el("tr", {}, head, el("td", { class: "mtls-phase-time" }, took), el("td", {}, end, meaning));
+  }
+
+  tick(sub);
+  return { node: table, tick };
+}
+
+function phaseHead() {
+  const cells = ["Phase", "Time", "What happens in it"].map((name) => el("th", { scope: "col" }, name));
+  return el("thead", {}, el("tr", {}, ...cells));
+}
+
+// Stands once above all bars: the phases that they show, and how long their full width is.
+function phaseLegend(state) {
+  const items = state.drawn.map((place) => el("li", {}, phaseSwatch(state.phases[place].key), state.phases[place].name));
+  return el("div", { class: "mtls-legend" }, el("ul", { "aria-label": "What the bars show" }, ...items), el("span", { class: "mtls-legend-span" }, state.span));
 }
 
 function renderInvocation({ model, el: host }) {

@@ -15,22 +15,25 @@ import traitlets
 from ..diagnosis.doctor import Diagnosis
 from ..errors import MtlsNotebookError
 from ..worker.exchange import HttpRequest, HttpResponse, Invocation, LogLine, WorkerSource
-from . import assets, handshake, static
+from . import assets, handshake, static, waterfall
 from .body import body, body_text
-from .text import milliseconds, visible
+from .text import counted, milliseconds, visible
 from .trace import HANDSHAKES_SHOWN, HEAD, TONES, Trace, note
 
 SCRIPTS = (*handshake.SCRIPTS, "json.js", "invocation.js")
 STYLES = (*handshake.STYLES, "invocation.css")
 
 LOG_LINES_SHOWN = 500
+# A page has nobody to ask for what it lacks: it takes these along whole, about 60 kB each.
+HANDSHAKES_OF_A_PAGE = 40
 LOG_TEXT_LIMIT = 4_000
 
 
 class InvocationWidget(anywidget.AnyWidget):
-    """Shows one run of a worker. `opened` is the number of the subrequest whose handshake is shown, -1 for none.
+    """Shows one run of a worker. `opened` is the number of the subrequest that is unfolded, -1 for none.
 
-    `state` holds every handshake in outline; `details` holds the opened one whole, by its number there.
+    `state` holds the first handshakes in outline; `details` holds the opened one whole, by its place: any other comes
+    only when it is opened.
     Without an invocation it shows whatever `state` is given, a run that still goes on (`live`).
     """
 
@@ -73,15 +76,16 @@ def view(invocation: Invocation) -> InvocationWidget:
 
 def state(invocation: Invocation) -> dict[str, Any]:
     """Return all that `invocation.js` draws, as plain JSON; handshakes are in outline."""
-    shown = invocation.handshakes[:HANDSHAKES_SHOWN]
+    drawn = _trace(invocation)
+    shown = [(number, invocation.handshakes[number]) for number in drawn.handshakes_shown]
     return head(invocation.source, invocation.request, invocation.elapsed_ns) | {
         "label": f"Worker {visible(invocation.source.name)}: {_outcome(invocation)}",
         "response": _response(invocation.response),
         "error": _error(invocation.error),
         "logs": log_lines(invocation.logs[:LOG_LINES_SHOWN]),
         "hidden_logs": max(0, len(invocation.logs) - LOG_LINES_SHOWN),
-        "trace": trace(invocation),
-        "handshakes": [_told(invocation, number, handshake.outline(one)) for number, one in enumerate(shown)],
+        **drawn.state(),
+        "handshakes": [_told(invocation, number, handshake.outline(one)) for number, one in shown],
     }
 
 
@@ -96,7 +100,7 @@ def head(source: WorkerSource, request: HttpRequest, elapsed_ns: int) -> dict[st
         "error": None,
         "logs": [],
         "hidden_logs": 0,
-        "trace": [],
+        **Trace(()).state(),
         "handshakes": [],
     }
 
@@ -113,17 +117,18 @@ def details(invocation: Invocation, opened: int) -> dict[str, Any]:
     """Return the whole handshake of subrequest `opened`, by its number in the state; {} when it shows none."""
     if not 0 <= opened < len(invocation.trace):
         return {}
-    number = _trace(invocation).shown(opened)
-    return {str(number): _detail(invocation, number)} if number >= 0 else {}
+    drawn = _trace(invocation)
+    place = drawn.shown(opened)
+    return {str(place): _detail(invocation, drawn.openable[place])} if place >= 0 else {}
 
 
 def first_opened(invocation: Invocation) -> int:
-    """Return the subrequest whose handshake is open at first: one that failed, else the first; -1 for none."""
+    """Return the subrequest that is open at first: one that failed, else the first with a handshake; -1 for none."""
     return _trace(invocation).first_to_open()
 
 
 def trace(invocation: Invocation) -> list[dict[str, Any]]:
-    """Return the rows of the waterfall, each bar in percent of the whole trace."""
+    """Return the rows of the waterfall."""
     return _trace(invocation).rows()
 
 
@@ -150,18 +155,28 @@ def html(invocation: Invocation) -> str:
         logs = [(log.level, visible(log.text, lines=True)) for log in invocation.logs[:LOG_LINES_SHOWN]]
         parts.append(static.html_table(("Log", ""), logs))
     if invocation.trace:
-        parts.append(static.html_table(HEAD, _trace(invocation).table()))
+        drawn = _trace(invocation)
+        parts.append(static.html_table(HEAD, drawn.table()))
+        parts.append(static.folded("Where the time went", static.html_table(waterfall.TIMES_HEAD, drawn.times())))
     parts += [f"<pre>{static.escape(words)}</pre>" for words in _diagnoses(invocation)]
     for shown in invocation.handshakes[:HANDSHAKES_SHOWN]:
         parts.append(static.folded(f"Handshake with {handshake.title(shown)}", handshake.html(shown)))
+    if len(invocation.handshakes) > HANDSHAKES_SHOWN:
+        parts.append(f"<p>{static.escape(_others(invocation))}</p>")
     return "".join(parts)
 
 
 def page_values(invocation: Invocation) -> dict[str, Any]:
     """Return what a page of its own starts from: every handshake that is shown is there whole."""
-    numbers = range(min(HANDSHAKES_SHOWN, len(invocation.handshakes)))
-    whole = {str(number): _detail(invocation, number) for number in numbers}
+    numbers = _trace(invocation).openable[:HANDSHAKES_OF_A_PAGE]
+    whole = {str(place): _detail(invocation, number) for place, number in enumerate(numbers)}
     return {"state": state(invocation), "opened": first_opened(invocation), "details": whole}
+
+
+def _others(invocation: Invocation) -> str:
+    """Return how to see the handshakes that are not drawn here."""
+    more = counted(len(invocation.handshakes) - HANDSHAKES_SHOWN, "more handshake")
+    return f"{more}: with the run kept as r (-o r), r.handshakes[{HANDSHAKES_SHOWN}] in a cell shows the next one."
 
 
 def _trace(invocation: Invocation) -> Trace:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..recorder.events import Event, Kind
 from ..recorder.handshake import fold
+from ..recorder.phases import Setup
 from ..worker.exchange import HttpRequest, Invocation, LogLine, Subrequest, WorkerSource
 from ..worker.journal import Entry
 from . import handshake
@@ -38,6 +39,7 @@ class LiveInvocation:
         self._logs: list[LogLine] = []
         self._trace: dict[_Key, Subrequest] = {}
         self._newest: list[Event] = []
+        self._opening: dict[int, list[Event]] = {}
         self._changed = threading.Condition()
         self._dirty = False
         self._over = False
@@ -53,6 +55,8 @@ class LiveInvocation:
                 self._logs.append(told)
             elif isinstance(told, Subrequest):
                 self._trace[told.started_ns, told.binding, told.method, told.url] = told
+                if told.setup is not None and told.connection is not None:
+                    self._opening.pop(told.connection, None)
             elif not self._take(told):
                 return
             self._dirty = True
@@ -69,15 +73,17 @@ class LiveInvocation:
         self.widget.state = {}
 
     def _take(self, event: Event) -> bool:
-        """Keep an event that the newest connection's handshake is told by; return whether it was one."""
+        """Keep an event that a phase or the newest connection's handshake is told by; return whether it was one."""
         if event.kind in (Kind.WIRE, Kind.SECRET):
             return False
+        if event.kind in _BEGINNINGS:
+            self._opening.setdefault(event.connection, []).append(event)
         current = self._newest[0].connection if self._newest else event.connection
         if event.connection > current:
             self._newest = []
         if event.connection >= current:
             self._newest.append(event)
-        return event.connection >= current
+        return event.connection >= current or event.kind in _BEGINNINGS
 
     def _stop(self) -> None:
         with self._changed:
@@ -102,7 +108,11 @@ class LiveInvocation:
     def _told(self) -> _Told:
         """Return a copy of what was told so far; the caller holds the lock, or is the only one who knows this."""
         return _Told(
-            tuple(self._logs[-LOG_LINES_LIVE:]), len(self._logs), tuple(self._trace.values()), tuple(self._newest)
+            logs=tuple(self._logs[-LOG_LINES_LIVE:]),
+            log_count=len(self._logs),
+            trace=tuple(self._trace.values()),
+            newest=tuple(self._newest),
+            opening={number: tuple(events) for number, events in self._opening.items()},
         )
 
     def _state(self, told: _Told) -> dict[str, Any]:
@@ -111,7 +121,7 @@ class LiveInvocation:
         return head(self._source, self._request, now - self._started_ns) | {
             "logs": log_lines(told.logs, first),
             "hidden_logs": first,
-            "trace": Trace(told.trace, (), now).rows(),
+            **Trace(told.trace, (), now, {number: Setup.of(events) for number, events in told.opening.items()}).state(),
             "running": {
                 "words": f"running: {counted(len(told.trace), 'subrequest')} so far",
                 "handshake": _outline(told.newest),
@@ -121,13 +131,20 @@ class LiveInvocation:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What was told at one moment: the latest log lines, how many there were, the trace, the newest connection."""
+    """What was told at one moment: the latest log lines, how many there were, the trace, the newest connection.
+
+    `opening` holds the connections that no subrequest has taken over yet.
+    """
 
     logs: tuple[LogLine, ...]
     log_count: int
     trace: tuple[Subrequest, ...]
     newest: tuple[Event, ...]
+    opening: dict[int, tuple[Event, ...]]
 
+
+# Where a phase of a new connection begins (recorder.phases.Setup).
+_BEGINNINGS = frozenset({Kind.CONNECTING, Kind.RESOLVED, Kind.TLS_STARTED})
 
 # What ends a handshake, one way or the other; before, nothing has failed yet and nothing is missing.
 _ENDS = frozenset({Kind.TLS_DONE, Kind.TLS_FAILED, Kind.CLOSED, Kind.RESPONSE})

@@ -18,9 +18,12 @@ function standIn(values) {
 
 function showPage(render) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const wear = () => (document.body.dataset.jpThemeLight = String(!dark.matches));
-  dark.addEventListener("change", wear);
-  wear();
+  const wear = (isLight) => (document.body.dataset.jpThemeLight = String(isLight));
+  const follow = () => wear(!dark.matches);
+  dark.addEventListener("change", follow);
+  addEventListener("beforeprint", () => wear(true)); // paper is white
+  addEventListener("afterprint", follow);
+  follow();
   const host = document.getElementById("view");
   host.replaceChildren();
   render({ model: standIn(JSON.parse(document.getElementById("values").textContent)), el: host });

@@ -1,6 +1,9 @@
 // The scrubber under a handshake: first, back, play, forward, last, and a slider. Playing keeps the
 // recorded rhythm (each arrow says how long to wait before it). Exports nothing (see assets.py).
 
+// Who wants less motion gets time to look at each arrow, however fast it came.
+const CALM_MS = 1200;
+
 // `move(number)` goes to an arrow; `end()` is the last that may be shown. Returns { node, show, stop }.
 function scrub(state, move, end) {
   let at = 0;
@@ -26,7 +29,11 @@ function scrub(state, move, end) {
     timer = setTimeout(() => {
       move(at + 1);
       wait();
-    }, state.arrows[at + 1].wait);
+    }, Math.max(state.arrows[at + 1].wait, calm()));
+  }
+
+  function calm() {
+    return matchMedia("(prefers-reduced-motion: reduce)").matches ? CALM_MS : 0;
   }
 
   function stop() {

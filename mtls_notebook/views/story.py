@@ -36,6 +36,9 @@ ONLY_IN_MTLS = {
 }
 
 CLOSE_NOTIFY = 0
+
+# Said of what lay in the client's buffer when it refused: it crossed, and nobody looked at it.
+UNREAD = "arrived, not read"
 DETAIL_LIMIT = 90
 
 # Playing: how long a message stays on average, and the shortest and longest a pause may be. Milliseconds.
@@ -179,13 +182,18 @@ def arrow_states(handshake: Handshake) -> list[dict[str, Any]]:
     ]
 
 
+def detail(arrow: Arrow) -> str:
+    """Return what is said of an arrow beside its name; it does not differ between two equal runs."""
+    return " · ".join(filter(None, ("" if arrow.read else UNREAD, stable(visible(arrow.detail)))))
+
+
 def _arrow_state(arrow: Arrow, step: Step) -> dict[str, Any]:
     receiver = "server" if arrow.sender == "client" else "client"
-    crossing = "encrypted" if arrow.encrypted else "in plain text"
+    crossing = ("encrypted" if arrow.encrypted else "in plain text") + ("" if arrow.read else f", {UNREAD}")
     spoken = (visible(arrow.name), f"{arrow.sender} to {receiver}", crossing, visible(arrow.detail), step.title)
     return {
         "name": visible(arrow.name),
-        "detail": shortened(stable(visible(arrow.detail)), DETAIL_LIMIT),
+        "detail": shortened(detail(arrow), DETAIL_LIMIT),
         "sender": arrow.sender,
         "route": f"{arrow.sender} → {receiver}",
         "crossing": crossing,

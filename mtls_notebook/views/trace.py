@@ -1,25 +1,30 @@
 """The subrequests of a run as rows of a waterfall: who was asked, with what certificate, how it went, how long.
 
 A long trace is cut to what a reader looks at (its beginning, its failures, its end), and every gap says what it
-hides. What may not live here: the answer and the log of a run (`invocation`), widgets.
+hides. What may not live here: the answer and the log of a run (`invocation`), a bar's parts (`waterfall`), widgets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from ..diagnosis.doctor import Diagnosis
 from ..errors import NotACertificate
 from ..pki.certificate import Certificate
 from ..recorder.handshake import Handshake
+from ..recorder.phases import Phases, Setup
 from ..worker.exchange import Subrequest
+from . import waterfall
 from .certificate import name as certificate_name
 from .story import badge
 from .text import counted, grouped_hex, milliseconds, shortened, size, visible
 
 HANDSHAKES_SHOWN = 8
+# A trace this long leaves room for fewer, within what a widget's state may hold.
+LONG_TRACE, HANDSHAKES_OF_A_LONG_TRACE = 60, 1
 FIRST_SHOWN, FAILED_SHOWN, LAST_SHOWN = 80, 40, 40
 URL_LIMIT = 300
 
@@ -30,24 +35,47 @@ HEAD = ("Request", "Binding", "Status", "Handshake")
 
 
 class Trace:
-    """Subrequests with the handshakes of their connections. `now_ns` is the moment of a run that still goes on."""
+    """Subrequests with the handshakes of their connections.
+
+    Of a run that still goes on, `now_ns` is the moment and `setups` are the connections that are being opened.
+    """
 
     def __init__(
-        self, subrequests: Sequence[Subrequest], handshakes: Sequence[Handshake] = (), now_ns: int | None = None
+        self,
+        subrequests: Sequence[Subrequest],
+        handshakes: Sequence[Handshake] = (),
+        now_ns: int | None = None,
+        setups: Mapping[int, Setup] = MappingProxyType({}),
     ) -> None:
         self._subrequests = tuple(subrequests)
         self._numbers = {shown.connection: index for index, shown in enumerate(handshakes)}
         self._handshakes = handshakes
         self._now_ns = now_ns
+        self._setups = setups
+        self._certificates: dict[tuple[str, str], int] = {}
+        self._kept = kept(self._subrequests)
+        self.handshakes_shown = self._chosen_handshakes()
+        self.openable = self._openable()
+        self._places = {index: place for place, index in enumerate(self.openable)}
         self._start = min((sub.started_ns for sub in self._subrequests), default=0)
         last = max((self._end(sub) for sub in self._subrequests), default=0)
         self._length = max(1, last - self._start)
 
+    def state(self) -> dict[str, Any]:
+        """Return all that is drawn of the trace, as plain JSON; rows name their certificate by its number."""
+        rows = self.rows()
+        return {
+            "trace": rows,
+            "phases": waterfall.legend() if rows else [],
+            "drawn": waterfall.used(rows),
+            "span": milliseconds(self._length),
+            "certificates": [{"name": name, "fingerprint": digits} for name, digits in self._certificates],
+        }
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows to draw; where some are left out stands a row with "gap" and words instead."""
-        numbers = kept(self._subrequests)
-        drawn = [self._row(number) for number in numbers[:1]]
-        for before, number in pairwise(numbers):
+        drawn = [self._row(number) for number in self._kept[:1]]
+        for before, number in pairwise(self._kept):
             if number - before > 1:
                 drawn.append(self._gap(before + 1, number))
             drawn.append(self._row(number))
@@ -55,28 +83,47 @@ class Trace:
 
     def table(self) -> list[tuple[str, str, str, str]]:
         """Return the rows as cells that do not differ between two equal runs."""
-        numbers = kept(self._subrequests)
-        cells = [self._cells(number) for number in numbers[:1]]
-        for before, number in pairwise(numbers):
+        cells = [self._cells(number) for number in self._kept[:1]]
+        for before, number in pairwise(self._kept):
             if number - before > 1:
                 cells.append((f"… {counted(number - before - 1, 'more subrequest')}", "", "", ""))
             cells.append(self._cells(number))
         return cells
 
+    def times(self) -> list[tuple[str, ...]]:
+        """Return the phases of each row of `table` that is a subrequest, under waterfall.TIMES_HEAD."""
+        return [
+            waterfall.times(self._cells(number)[0], self._phases(self._subrequests[number])) for number in self._kept
+        ]
+
     def first_to_open(self) -> int:
-        """Return the first subrequest that failed and has a handshake to show, else the first that has one; or -1."""
-        shown = [i for i in range(len(self._subrequests)) if self.shown(i) >= 0]
-        return next((i for i in shown if failed(self._subrequests[i])), shown[0] if shown else -1)
+        """Return the first subrequest that failed, else the first that has a handshake to show; or -1."""
+        wrong = (number for number in self._kept if failed(self._subrequests[number]))
+        shown = (number for number in self._kept if self.shown(number) >= 0)
+        return next(wrong, next(shown, -1))
 
     def shown(self, number: int) -> int:
-        """Return the number of the subrequest's handshake among those shown, -1 without one of its own."""
+        """Return the place of the subrequest's handshake in `openable`, -1 without one of its own."""
+        return self._places.get(self._own_handshake(number), -1)
+
+    def _own_handshake(self, number: int) -> int:
         sub = self._subrequests[number]
-        index = -1 if sub.reused or sub.connection is None else self._numbers.get(sub.connection, -1)
-        return index if index < HANDSHAKES_SHOWN else -1
+        return -1 if sub.reused or sub.connection is None else self._numbers.get(sub.connection, -1)
+
+    def _chosen_handshakes(self) -> list[int]:
+        """Return the handshakes that are shown, by their numbers in order; those of what failed go before others."""
+        room = HANDSHAKES_SHOWN if len(self._kept) < LONG_TRACE else HANDSHAKES_OF_A_LONG_TRACE
+        by_need = sorted(self._kept, key=lambda number: not failed(self._subrequests[number]))
+        wanted = dict.fromkeys(index for number in by_need if (index := self._own_handshake(number)) >= 0)
+        return sorted([*wanted][:room])
+
+    def _openable(self) -> list[int]:
+        """Return the handshakes that a row can open, by their numbers: those that are shown, then all others."""
+        own = dict.fromkeys(index for number in self._kept if (index := self._own_handshake(number)) >= 0)
+        return list(dict.fromkeys([*self.handshakes_shown, *own]))
 
     def _row(self, number: int) -> dict[str, Any]:
         sub = self._subrequests[number]
-        waited_until = self._end(sub) if sub.headers_ns is None else sub.headers_ns
         return {
             "number": number,
             "title": visible(shortened(f"{sub.method} {sub.url}", URL_LIMIT)),
@@ -84,9 +131,9 @@ class Trace:
             "certificate": self._certificate(sub),
             "status": self._status(sub),
             "size": size(sub.response_bytes) if sub.response_bytes else "",
-            "time": milliseconds(self._end(sub) - sub.started_ns),
-            "bar": [self._percent(at) for at in (sub.started_ns, waited_until, self._end(sub))],
-            "failed": failed(sub) and not self._runs(sub),
+            "crossed": _crossed(sub),
+            "bar": self._bar(sub),
+            "failed": _broke_off(sub) and not self._runs(sub),
             "handshake": -1 if self._now_ns is not None else self.shown(number),
             "words": self._handshake_words(sub),
             "note": note(sub.diagnosis),
@@ -105,6 +152,14 @@ class Trace:
         title = shortened(visible(f"{sub.method} {sub.url}"), 72)
         return title, visible(sub.binding) or "(none)", self._status(sub)["text"], self._handshake_words(sub)
 
+    def _bar(self, sub: Subrequest) -> dict[str, Any]:
+        at, end = ((moment - self._start) / self._length * 100 for moment in (sub.started_ns, self._end(sub)))
+        return waterfall.bar(self._phases(sub), at, end - at, goes_on=self._runs(sub))
+
+    def _phases(self, sub: Subrequest) -> Phases:
+        setup = None if sub.connection is None or sub.reused else self._setups.get(sub.connection)
+        return sub.phases_until(self._end(sub), setup)
+
     def _runs(self, sub: Subrequest) -> bool:
         """Return whether the subrequest is still under way: its run goes on and nothing ended it."""
         return self._now_ns is not None and sub.ended_ns is None and sub.diagnosis is None
@@ -112,10 +167,7 @@ class Trace:
     def _end(self, sub: Subrequest) -> int:
         if self._now_ns is not None and self._runs(sub):
             return max(self._now_ns, sub.started_ns)
-        return next(at for at in (sub.ended_ns, sub.headers_ns, sub.started_ns) if at is not None)
-
-    def _percent(self, at_ns: int) -> float:
-        return round(100 * (at_ns - self._start) / self._length, 2)
+        return sub.started_ns + sub.phases.total_ns
 
     def _status(self, sub: Subrequest) -> dict[str, str]:
         if sub.status is not None:
@@ -138,10 +190,12 @@ class Trace:
             return ""
         return "no handshake" if sub.connection is None else "no handshake was recorded"
 
-    def _certificate(self, sub: Subrequest) -> dict[str, str] | None:
+    def _certificate(self, sub: Subrequest) -> int:
+        """Return the number of the certificate that was offered, -1 for none; a long trace names few, many times."""
         if not sub.fingerprint:
-            return None
-        return {"name": _certificate_name(self._handshake(sub)), "fingerprint": grouped_hex(visible(sub.fingerprint))}
+            return -1
+        named = _certificate_name(self._handshake(sub)), grouped_hex(visible(sub.fingerprint))
+        return self._certificates.setdefault(named, len(self._certificates))
 
 
 def kept(subrequests: Sequence[Subrequest]) -> list[int]:
@@ -153,9 +207,25 @@ def kept(subrequests: Sequence[Subrequest]) -> list[int]:
     return sorted({*range(FIRST_SHOWN), *bad, *range(count - LAST_SHOWN, count)})
 
 
+def _crossed(sub: Subrequest) -> str:
+    """Return what crossed, and on what: "sent 12 B · received 345 B · on connection 3, new"."""
+    sizes = [f"{word} {size(count)}" for word, count in _counts(sub) if count]
+    place = [] if sub.connection is None else [f"on connection {sub.connection}, {'reused' if sub.reused else 'new'}"]
+    return " · ".join([*sizes, *place])
+
+
+def _counts(sub: Subrequest) -> tuple[tuple[str, int], ...]:
+    return ("sent", sub.request_bytes), ("received", sub.response_bytes)
+
+
 def failed(sub: Subrequest) -> bool:
     """Return whether the subrequest got no answer, or one that was diagnosed."""
     return sub.status is None or sub.diagnosis is not None
+
+
+def _broke_off(sub: Subrequest) -> bool:
+    """Return whether it ended before its time; an answer that says no (4xx, 5xx) is whole, though it is diagnosed."""
+    return sub.status is None or (sub.status < 400 and sub.diagnosis is not None)
 
 
 def note(diagnosis: Diagnosis | None) -> dict[str, Any] | None:

@@ -9,9 +9,9 @@ from functools import lru_cache
 import httpx
 
 from ..errors import ConnectError
+from .carrier import Head
 from .connections import Origin
 from .exchange import Outgoing
-from .http1 import Head
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json as json_module
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing
 from http.client import HTTPMessage
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from .forms import Blob, FormData, encode_multipart, parse_form
 
@@ -21,10 +22,19 @@ class BodyUsedError(OSError):
     """The body was read already."""
 
 
-class Stream(Protocol):
-    """Bytes on their way from an origin, to be taken once: whole, or in chunks. Raises FetchError."""
+class TooLong(Exception):
+    """A body is longer than `most_bytes`."""
 
-    async def read(self) -> bytes: ...
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"longer than {most_bytes >> 20} MB")
+
+
+class Stream(Protocol):
+    """Bytes on their way, to be taken once: whole (TooLong, past `most_bytes`), or in chunks. Raises OSError."""
+
+    length: int | None  # as far as it is known before
+
+    async def read(self, most_bytes: int | None = None) -> bytes: ...
     def chunks(self) -> AsyncIterator[bytes]: ...
 
 
@@ -38,23 +48,35 @@ class Source:
         self._error: BaseException | None = None
         self._lock = asyncio.Lock()
 
+    @property
+    def is_held(self) -> bool:
+        """Return whether all bytes are here, or will be for another reader's sake."""
+        return self._stream is None or self._shared
+
+    @property
+    def length(self) -> int | None:
+        """Return how long the body is, None when nobody knows yet."""
+        return len(self._data) if self._stream is None else self._stream.length
+
     def share(self) -> Source:
         """Return this source, for a second reader: from now on it holds what it reads."""
         self._shared = True
         return self
 
-    async def whole(self) -> bytes:
-        """Return all bytes (what is left of them when chunks were taken)."""
+    async def whole(self, most_bytes: int | None = None) -> bytes:
+        """Return all bytes (what is left of them when chunks were taken). Raises TooLong past `most_bytes`."""
         async with self._lock:
             if self._error is not None:
                 raise self._error
-            if self._stream is None:
-                return self._data
-            return await self._drained(self._stream)
+            if self._stream is not None:
+                return await self._drained(self._stream, most_bytes)
+            if most_bytes is not None and len(self._data) > most_bytes:
+                raise TooLong(most_bytes)
+            return self._data
 
-    async def _drained(self, stream: Stream) -> bytes:
+    async def _drained(self, stream: Stream, most_bytes: int | None) -> bytes:
         try:
-            data = await stream.read()
+            data = await stream.read(most_bytes)
         except OSError as error:
             self._error = error  # the other reader is not to take what came until then for the whole
             raise
@@ -62,14 +84,56 @@ class Source:
             self._data, self._stream = data, None
         return data
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes as they come."""
         if self._stream is None or self._shared:
             if data := await self.whole():
                 yield data
             return
-        async for chunk in self._stream.chunks():
-            yield chunk
+        async with _closing(self._stream.chunks()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+class Made:
+    """A body that the worker itself makes, as an asynchronous iterator of bytes or text (see Stream)."""
+
+    length: int | None = None
+
+    def __init__(self, made: AsyncIterable[Any]) -> None:
+        self._made = made
+
+    async def read(self, most_bytes: int | None = None) -> Raw:
+        """Return all of it. Raises TooLong, and what the worker's code raises."""
+        whole = bytearray()
+        async with _closing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                whole += chunk
+                if most_bytes is not None and len(whole) > most_bytes:
+                    raise TooLong(most_bytes)
+        return bytes(whole)
+
+    async def chunks(self) -> AsyncIterator[Raw]:
+        """Yield it as it is made; when nobody listens any more, the worker's generator is closed."""
+        made = aiter(self._made)
+        try:
+            async for chunk in made:
+                yield _as_bytes(chunk)
+        finally:
+            if isinstance(made, AsyncGenerator):
+                await made.aclose()
+
+
+def _as_bytes(chunk: Any) -> Raw:
+    if isinstance(chunk, str):
+        return chunk.encode()
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return bytes(chunk)
+    raise TypeError(f"A body's chunks are bytes or str, not {type(chunk).__name__}.")
+
+
+def _closing(chunks: AsyncIterator[Raw]) -> aclosing[AsyncGenerator[Raw, None]]:
+    return aclosing(cast(AsyncGenerator[Raw, None], chunks))
 
 
 class BodyStream:
@@ -162,4 +226,6 @@ def to_source(body: Any, what: str) -> tuple[Source | None, str]:
             return Source(body.content), body.content_type
         case BodyStream():
             return body.take(), ""
+        case AsyncIterable():
+            return Source(stream=Made(body)), ""
     raise TypeError(f"Unsupported type in {what}: {type(body).__name__}")

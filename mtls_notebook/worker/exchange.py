@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from ..diagnosis.doctor import Diagnosis
 from ..errors import WorkerError
 from ..recorder.handshake import Handshake
+from ..recorder.phases import REUSED, Phases, Setup
 
 Headers = tuple[tuple[str, str], ...]
 Language = Literal["js", "ts", "python"]
@@ -74,7 +75,9 @@ class LogLine:
 class Subrequest:
     """One fetch that a worker made; times are monotonic nanoseconds, None where never reached.
 
-    `binding` is "" for the global fetch, `fingerprint` (SHA-256) "" when no certificate was offered.
+    `binding` is "" for the global fetch, `fingerprint` (SHA-256) "" when no certificate was offered. `ready_ns` is
+    when it had a connection, `sent_ns` when its last byte had left, `setup` what a new connection began when
+    (None on a reused one). Sizes are those of the bodies as they cross. `phases` says where the time went.
     """
 
     binding: str
@@ -90,11 +93,30 @@ class Subrequest:
     request_bytes: int = 0
     response_bytes: int = 0
     diagnosis: Diagnosis | None = None
+    setup: Setup | None = None
+    ready_ns: int | None = None
+    sent_ns: int | None = None
+
+    @property
+    def phases(self) -> Phases:
+        """Return how long each phase took; `phases.tls_ns` is None when the connection was reused."""
+        reached = (self.ended_ns, self.headers_ns, self.sent_ns, self.ready_ns, self.started_ns)
+        return self.phases_until(next(at for at in reached if at is not None))
+
+    def phases_until(self, end_ns: int, setup: Setup | None = None) -> Phases:
+        """Return the phases up to a moment; `setup` is that of a connection which is still being opened."""
+        opened = self.setup or setup or REUSED
+        begun = (self.started_ns, *opened.begun, self.ready_ns, self.sent_ns, self.headers_ns)
+        return Phases.between(begun, end_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What one run of a worker came to: a response or an error, and all that happened on the way."""
+    """What one run of a worker came to: a response or an error, and all that happened on the way.
+
+    `late_logs` grows while `waitUntil` work goes on after the response. `shared`: other requests ran at the same
+    time, and some of the lines and subrequests may be theirs (JavaScript does not say whose they are).
+    """
 
     source: WorkerSource
     request: HttpRequest
@@ -104,6 +126,8 @@ class Invocation:
     trace: tuple[Subrequest, ...]
     handshakes: Sequence[Handshake]
     elapsed_ns: int
+    late_logs: Sequence[LogLine] = ()
+    shared: bool = False
 
 
 Closer = Callable[[], None]
@@ -156,11 +180,39 @@ class Environment:
     variables: Mapping[str, object] = field(default_factory=dict)
 
 
+class Streamed(Protocol):
+    """A worker's answer whose body is still being made; its bytes are as its headers say. Close it, or read its end."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def headers(self) -> Headers: ...
+    def next_chunk(self, timeout_s: float | None) -> bytes | None:
+        """Return the next bytes, b"" at the end; None when none came in time. Raises WorkerError."""
+
+    def close(self) -> None:
+        """Let the worker know that nobody listens any more. Safe to call twice, and from any thread."""
+
+
 class Program(Protocol):
     """A worker made ready to run."""
 
     def submit(self, request: HttpRequest) -> Future[HttpResponse]:
-        """Return a future of the response. It raises WorkerError (thrown, no Response, stopped)."""
+        """Return a future of the response. It raises WorkerError (thrown, no Response, stopped).
+
+        Cancelling the future ends that request alone, and what it fetches; its `waitUntil` work goes on.
+        """
+
+    def open(self, request: HttpRequest, body: Iterable[bytes] | None = None) -> Future[Streamed]:
+        """Return a future of the answer, done once its head is there; else as `submit`.
+
+        `body`, when given, is taken chunk by chunk from another thread, instead of the request's own.
+        """
+
+    def answers(self, within_s: float) -> bool:
+        """Return whether the program still takes turns: code that never yields takes them from everybody."""
 
     def stop(self) -> None:
         """End everything the program does, from any thread, within a second; it may be started anew."""

@@ -10,9 +10,20 @@ import h11
 
 from ..recorder.events import Bytes, Event, Kind
 from ..tls.records import looks_like
-from .http1 import BodyFailed, Garbled, NoAnswer, Truncated
+from .carrier import BodyFailed, Garbled, GivenUp, NoAnswer, NotProcessed, OnlyHttp1, Truncated
+from .proxy import ProxyFailed
 
-FAILED = (OSError, NoAnswer, Garbled, Truncated, BodyFailed, h11.LocalProtocolError)
+FAILED = (
+    OSError,
+    NoAnswer,
+    Garbled,
+    GivenUp,
+    NotProcessed,
+    Truncated,
+    BodyFailed,
+    ProxyFailed,
+    h11.LocalProtocolError,
+)
 
 # First match wins: what was raised → the doctor's word for it.
 _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
@@ -24,6 +35,9 @@ _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
     (NoAnswer, "closed"),
     (Truncated, "truncated"),
     (Garbled, "protocol"),
+    (GivenUp, "given-up"),
+    (OnlyHttp1, "only-http1"),
+    (NotProcessed, "not-processed"),
     (BodyFailed, "body"),
     (h11.LocalProtocolError, "request"),
     (OSError, "unreachable"),
@@ -32,6 +46,8 @@ _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
 
 def failure_of(error: BaseException, *, connected: bool = True) -> str:
     """Return the doctor's word for one of FAILED; `connected` says whether a request was being carried."""
+    if isinstance(error, ProxyFailed):
+        return error.failure
     if isinstance(error, TimeoutError):
         return "read-timeout" if connected else "connect-timeout"
     return next(name for kind, name in _FAILURES if isinstance(error, kind))

@@ -13,9 +13,11 @@ from typing import Any
 from ..errors import EngineUnavailable, MtlsNotebookError, NotAResponse, WorkerError, WorkerSyntaxError, WorkerThrew
 from .exchange import HttpResponse
 from .workerd import SETUP
+from .workerd_config import Limits
 from .workerd_process import Ending
 
 FAULT_HEADER = "mtls-notebook-fault"
+PROBE_HEADER = "mtls-notebook-probe"
 
 _HANDLER = "export default { async fetch(request, env) { return new Response('hello') } }"
 _POSITION = re.compile(r"\bcell:(\d+):(\d+)")
@@ -56,15 +58,20 @@ def told(report: bytes, name: str) -> WorkerError:
     return _TOLD[fault["kind"]](fault, name)
 
 
-def ended(ending: Ending, name: str, heap_mb: int) -> MtlsNotebookError:
+# V8's last words, and those of the allocator: at the limit of all memory it ends with a table of its free lists.
+_HEAP_FULL = ("Reached heap limit", "heap out of memory")
+_MEMORY_FULL = ("tcmalloc: allocation failed", "Fatal process out of memory", "live pages; spans:")
+
+
+def ended(ending: Ending, name: str, limits: Limits) -> MtlsNotebookError:
     """Return the error for a process that ended by itself before it answered."""
     if ending.status in _NOT_EXECUTED:
         return EngineUnavailable(f"workerd did not start: {_last(ending)}", f"Fetch it anew: {SETUP}")
     said = "\n".join(ending.said)
-    if "Reached heap limit" in said or "heap out of memory" in said:
-        return WorkerThrew(
-            f"The worker ran out of memory ({heap_mb} MB)", "Keep less at once: stream bodies instead of reading them."
-        )
+    for signs, most_mb in ((_HEAP_FULL, limits.heap_mb), (_MEMORY_FULL, limits.memory_mb)):
+        if any(sign in said for sign in signs):
+            hint = "Keep less at once: stream bodies instead of reading them."
+            return WorkerThrew(f"The worker ran out of memory ({most_mb} MB)", hint)
     start = _AT_START.search(said)
     if start is not None:
         return _not_started(start["words"], name)

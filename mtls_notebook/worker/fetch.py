@@ -10,12 +10,11 @@ from __future__ import annotations
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import h11
 import httpx
 
 from ..diagnosis.doctor import Case, Diagnosis, examine
@@ -23,15 +22,28 @@ from ..errors import ConnectError, HandshakeRefused, HostNotAllowed
 from ..pki.certificate import Certificate
 from ..recorder.events import Kind
 from ..recorder.handshake import fold
-from ..recorder.recording import Recording
-from ..recorder.tap import Exchange, Route, current_exchange
+from ..recorder.phases import Setup
+from ..recorder.tap import current_exchange
 from ..session.bindings import Binding
 from .address import Place, head_of, place_of
-from .connections import Connections
+from .carrier import (
+    READ_TIMEOUT_S,
+    SENT_AT_ONCE_BYTES,
+    AnswerHead,
+    Carrier,
+    Head,
+    NotProcessed,
+    OnlyHttp1,
+    pieces,
+)
+from .connections import Connections, Ways
 from .exchange import Headers, Incoming, Outgoing, Subrequest
 from .failures import FAILED, failure_of, spoken_instead
 from .http1 import Http1
 from .journal import Journal
+from .proxy import ProxyFailed
+from .replay import Replay
+from .timing import Departure, WatchedExchange
 
 T = TypeVar("T")
 
@@ -39,6 +51,7 @@ _HEAD_BYTES = 2048  # of a refused request's body: enough for the title in which
 _SHORT_BYTES = 64 * 1024
 _SENT_AT_ONCE_BYTES = 16 * 1024  # a socket takes that much without waiting for its reader
 _SAFE_TO_REPEAT = {"GET", "HEAD", "OPTIONS", "TRACE"}  # RFC 9110 §9.2.1
+_MOST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +72,15 @@ class BoundFetcher:
         self,
         binding: Binding | None,
         presented: Presented | None,
-        context: ssl.SSLContext,
-        recording: Recording,
+        ways: Ways,
         journal: Journal,
-        route: Route,
     ) -> None:
         self.journal = journal
         self._binding = binding
         self._offered = presented.certificate if presented else None
         self._offered_name = presented.name if presented else ""
-        self._recording = recording
-        self._connections = Connections(context, recording, route)
+        self.recording = ways.recording
+        self._connections = Connections(ways)
 
     def send(self, request: Outgoing) -> Answer:
         """Return the origin's answer once its headers are there. Raises ConnectError (with `.diagnosis`)."""
@@ -79,7 +90,7 @@ class BoundFetcher:
         if self._binding is not None and not self._binding.allows(place.origin.host):
             raise run.failed(_not_allowed(self._binding, place.origin.host))
         try:
-            return self._exchange(run)
+            return self.exchange(run)
         except FAILED as error:
             raise self.refusal(run, error) from error
 
@@ -102,27 +113,29 @@ class BoundFetcher:
         """Close every idle connection."""
         self._connections.close()
 
-    def _exchange(self, run: _Run) -> Answer:
-        """Send once; once more when a kept connection turned out to be over before anything was said."""
-        try:
-            return run.once(self._connections)
-        except FAILED as error:
-            stale = run.exchange.reused and not run.exchange.aborted and failure_of(error) in ("closed", "reset")
-            if not (stale and run.may_repeat):
-                raise
-            run.exchange = Exchange(run.exchange.method, run.exchange.target)
-            return run.once(self._connections)
+    def exchange(self, run: _Run) -> Answer:
+        """Send; again when the origin did nothing with it, or a kept connection was over before anything was said."""
+        for _ in range(_MOST_TRIES - 1):
+            try:
+                return run.once(self._connections)
+            except FAILED as error:
+                if isinstance(error, OnlyHttp1):
+                    self._connections.prefer_http1(run.place.origin)
+                if not run.begins_anew(error):
+                    raise
+        return run.once(self._connections)
 
     def refusal(self, run: _Run, error: Exception) -> ConnectError:
         """Return the error to raise for a failed exchange: translated, diagnosed, noted in the trace."""
         failure = failure_of(error, connected=run.exchange.stream is not None)
         if run.exchange.aborted:
             failure = "abandoned"
-        events = () if run.exchange.connection is None else self._recording.events(run.exchange.connection)
+        events = () if run.exchange.connection is None else self.recording.events(run.exchange.connection)
         if failure == "tls" and (other := spoken_instead(events)):
             failure = other
         shake = fold(events) if events else None
-        diagnosis = examine(self.case(run, failure=failure, handshake=shake))
+        proxy = {"proxy": error.proxy, "proxy_status": error.status} if isinstance(error, ProxyFailed) else {}
+        diagnosis = examine(self.case(run, failure=failure, handshake=shake, **proxy))
         assert diagnosis is not None  # a named failure always has words
         kind = HandshakeRefused if shake is not None and shake.alert is not None else ConnectError
         return run.failed(_with(kind(diagnosis.cause, diagnosis.fix), diagnosis))
@@ -130,7 +143,7 @@ class BoundFetcher:
     def case(self, run: _Run, **found: Any) -> Case:
         """Return what the doctor needs to know about one exchange."""
         if "handshake" not in found and run.exchange.connection is not None:
-            found["handshake"] = fold(self._recording.events(run.exchange.connection))
+            found["handshake"] = fold(self.recording.events(run.exchange.connection))
         return Case(
             host=run.host,
             name=self._offered_name,
@@ -157,9 +170,10 @@ class _Run:
         self.fetcher = fetcher
         self.request = request
         self.place = place
-        self.exchange = Exchange(request.method, place.target.decode("latin-1"))
         self.line = fetcher.subrequest(request)
-        self.number = fetcher.journal.begin(self.line)
+        self._number: int | None = None
+        self._replay = None if isinstance(request.body, bytes) else Replay(request.body)
+        self.anew()
 
     @property
     def host(self) -> str:
@@ -173,16 +187,67 @@ class _Run:
         head, body = head_of(self.request, self.place)
         token = current_exchange.set(self.exchange)
         try:
-            connection = connections.borrow(self.place.origin)
+            connection = self._connection(connections)
             try:
-                response = connection.ask(head, body)
-            except BaseException:
+                response = self._asked(connection, head, body if self._replay is None else self._replay)
+            except BaseException as error:
                 connections.discard(connection)
+                if self._was_refused_resumption(error, connection):
+                    connections.forget_sessions(self.place.origin)
+                    raise NotProcessed("the resumed session was refused") from error
                 raise
         finally:
             current_exchange.reset(token)
-        connection.stream.record(Kind.RESPONSE, response.status_code)
+        connection.stream.record(Kind.RESPONSE, response.status)
         return Answer(self, connections, connection, response)
+
+    def begins_anew(self, error: Exception) -> bool:
+        """Return whether the request may be sent again after `error`, and make ready for it."""
+        stale = self.exchange.reused and self.may_repeat and failure_of(error) in ("closed", "reset")
+        if self.exchange.aborted or not (stale or isinstance(error, NotProcessed)):
+            return False
+        if self._replay is not None and not self._replay.restart():
+            return False
+        self.anew()
+        return True
+
+    def _was_refused_resumption(self, error: BaseException, connection: Carrier) -> bool:
+        """A resumed session that is refused after all tells less than a full handshake: that one is made then."""
+        is_first = connection.stream.is_resumed and not self.exchange.reused
+        return is_first and self.may_repeat and isinstance(error, ssl.SSLError)
+
+    def anew(self) -> None:
+        """Forget the connection that was tried; the next one is still to be found."""
+        if self.line.setup is not None:
+            self.line = replace(self.line, setup=None)
+        self.departure = Departure()
+        self.exchange = WatchedExchange(self.request.method, self.place.target.decode("latin-1"), self.note)
+
+    def _connection(self, connections: Connections) -> Carrier:
+        """Return a connection. A kept one is there at once; whoever waits for another stands in the trace."""
+        connection: Carrier | None = connections.borrow_kept(self.place.origin)
+        if connection is None:
+            self.note()
+            connection = connections.borrow(self.place.origin)
+        self.ready()
+        return connection
+
+    def ready(self) -> None:
+        """Note that there is a connection."""
+        self.departure.begin()
+        self.note(setup=self._setup())
+
+    def _asked(self, connection: Carrier, head: Head, body: bytes | Iterable[bytes]) -> AnswerHead:
+        if not isinstance(body, bytes) or len(body) > SENT_AT_ONCE_BYTES:
+            return connection.ask(head, self.departure.counted(pieces(body)))
+        if not isinstance(connection, Http1):
+            self.departure.whole(body)  # it leaves in one write, whose end nobody sees
+            return connection.ask(head, body)
+        connection.begin(head, body)
+        self.departure.whole(body)
+        response = connection.response(READ_TIMEOUT_S)
+        assert response is not None  # only a wait of no time at all ends without one
+        return response
 
     def abort(self) -> None:
         """End the exchange from another thread; whoever waits for it gets an error at once."""
@@ -190,13 +255,28 @@ class _Run:
 
     def note(self, **changes: Any) -> None:
         """Write what is now known into the trace."""
-        exchange = self.exchange
-        self.line = replace(self.line, connection=exchange.connection, reused=exchange.reused, **changes)
-        self.fetcher.journal.update(self.number, self.line)
+        exchange, out = self.exchange, self.departure
+        self.line = replace(
+            self.line,
+            connection=exchange.connection,
+            reused=exchange.reused,
+            request_bytes=out.bytes,
+            ready_ns=out.begun_ns,
+            sent_ns=out.ended_ns,
+            **changes,
+        )
+        if self._number is None:
+            self._number = self.fetcher.journal.begin(self.line)
+        else:
+            self.fetcher.journal.update(self._number, self.line)
 
     def failed(self, error: ConnectError) -> ConnectError:
-        self.note(ended_ns=time.monotonic_ns(), diagnosis=getattr(error, "diagnosis", None))
+        diagnosis = getattr(error, "diagnosis", None)
+        self.note(ended_ns=time.monotonic_ns(), setup=self._setup(), diagnosis=diagnosis)
         return error
+
+    def _setup(self) -> Setup | None:
+        return self.line.setup or self.exchange.setup(self.fetcher.recording)
 
 
 class Stale(Exception):
@@ -216,7 +296,9 @@ class Begun:
         assert isinstance(body, bytes)
         token = current_exchange.set(run.exchange)
         try:
+            run.ready()
             self._guarded(lambda: connection.begin(head, body))
+            run.departure.whole(body)
         finally:
             current_exchange.reset(token)
 
@@ -230,16 +312,16 @@ class Begun:
             response = self._guarded(lambda: self._connection.response(0))
             if response is None:
                 return None
-            self._connection.stream.record(Kind.RESPONSE, response.status_code)
+            self._connection.stream.record(Kind.RESPONSE, response.status)
             self._answer = Answer(self._run, self._connections, self._connection, response)
         return self._answer if not self._answer.is_short or self._answer.gather() else None
 
     def again(self) -> Answer:
         """Return the answer from another connection, waiting for it. Raises ConnectError."""
         run = self._run
-        run.exchange = Exchange(run.exchange.method, run.exchange.target)
+        run.anew()
         try:
-            return run.once(self._connections)
+            return run.fetcher.exchange(run)
         except FAILED as error:
             raise run.fetcher.refusal(run, error) from error
 
@@ -261,7 +343,7 @@ class Begun:
 class Answer:
     """An origin's answer (see exchange.Incoming): status, raw headers, and the raw body as it comes."""
 
-    def __init__(self, run: _Run, connections: Connections, connection: Http1, response: h11.Response) -> None:
+    def __init__(self, run: _Run, connections: Connections, connection: Carrier, response: AnswerHead) -> None:
         self._run = run
         self._connections = connections
         self._connection = connection
@@ -270,11 +352,9 @@ class Answer:
         self._broken: ConnectError | None = None
         self._received = 0
         self._open = True
-        self.status = response.status_code
-        self.reason = bytes(response.reason).decode("latin-1")
-        self.headers: Headers = tuple(
-            (k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw_items()
-        )
+        self.status = int(response.status)
+        self.reason = response.reason.decode("latin-1")
+        self.headers: Headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers)
         run.note(status=self.status, headers_ns=time.monotonic_ns())
 
     @property

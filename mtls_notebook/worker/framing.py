@@ -32,6 +32,7 @@ class Inbox:
         self._left = 0  # bytes of the body, or of its chunk, that are still to come
         self._is_chunked = False
         self._in_chunk = False
+        self._in_trailers = False
         self.until_close = False
 
     def head(self) -> tuple[str, Headers] | None:
@@ -55,7 +56,7 @@ class Inbox:
 
         Raises: Malformed.
         """
-        self._in_chunk, self.until_close = False, False
+        self._in_chunk, self._in_trailers, self.until_close = False, False, False
         self._is_chunked = value_of(headers, "transfer-encoding").lower() == "chunked"
         length = value_of(headers, "content-length")
         if self._is_chunked:
@@ -67,7 +68,10 @@ class Inbox:
             self._left = _UNBOUNDED if self.until_close else otherwise
 
     def chunk(self) -> bytes | None:
-        """Return the next bytes of the body, None at its end. Raises: Malformed, OSError."""
+        """Return the next bytes of the body, None at its end. Raises: Malformed, OSError.
+
+        Whatever `receive` raises leaves all as it was: one may call again.
+        """
         if self._is_chunked and self._left == 0:
             self._begin_chunk()
         if self._left == 0:
@@ -82,13 +86,16 @@ class Inbox:
         return data
 
     def _begin_chunk(self) -> None:
-        if self._in_chunk and self._line() != b"":
-            raise Malformed("a chunk is longer than it says")
-        self._in_chunk = True
-        self._left = _number(self._line().partition(b";")[0].decode("latin-1").strip(), 16)
-        if self._left == 0:
+        if self._in_chunk:
+            if self._line() != b"":
+                raise Malformed("a chunk is longer than it says")
+            self._in_chunk = False
+        if not self._in_trailers:
+            self._left = _number(self._line().partition(b";")[0].decode("latin-1").strip(), 16)
+            self._in_chunk, self._in_trailers = self._left > 0, self._left == 0
+        if self._in_trailers:
             while self._line():
-                pass  # trailers
+                pass
             self._is_chunked = False
 
     def _line(self) -> bytes:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
 
-from .bodies import Stream
+from .bodies import Source, Stream
 
 Pairs = list[tuple[str, str]]
 
@@ -53,7 +53,7 @@ class Leg:
     method: str
     url: str
     headers: Pairs
-    body: bytes = b""
+    body: bytes | Source = b""  # a source is a stream: it can be sent once
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,12 @@ async def follow(leg: Leg, mode: str) -> tuple[Arrival, str, bool]:
 
 def _next_leg(leg: Leg, status: int, url: str) -> Leg:
     dropped: set[str] = set()
-    method, body = leg.method, leg.body
+    method = leg.method
+    body: bytes | Source = leg.body
     if (status in (301, 302) and method == "POST") or (status == 303 and method not in ("GET", "HEAD")):
         method, body, dropped = "GET", b"", dropped | _OF_THE_BODY
+    if isinstance(body, Source):
+        raise TypeError(f"The origin redirects with {status}, and a streamed body cannot be sent a second time.")
     if _origin(leg.url) != _origin(url):
         dropped |= _OF_THE_ORIGIN
     headers = [(name, value) for name, value in leg.headers if name.lower() not in dropped]

@@ -9,6 +9,7 @@ import { inspect } from "node:util";
 
 const TOKEN = "@TOKEN@"; // only this module knows it, so a cell cannot forge a fault
 const FAULT_HEADER = "mtls-notebook-fault";
+const PROBE_HEADER = "mtls-notebook-probe"; // with the token: is anybody there? No code of the cell runs for it
 
 function brief(value) {
   const text = inspect(value, { depth: 1, breakLength: Infinity });
@@ -88,6 +89,7 @@ addEventListener("unhandledrejection", (event) => reportLate("in promise", event
 
 export default {
   async fetch(request, env, ctx) {
+    if (request.headers.get(PROBE_HEADER) === TOKEN) return new Response();
     try {
       watchLateWork(ctx);
       const handler = handlerOf(env, ctx);

@@ -11,62 +11,63 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import h11
 
+from ..pki.sensitive import Sensitive
 from ..recorder.tap import TappedStream
+from .carrier import (
+    LARGEST_HEAD_BYTES,
+    READ_TIMEOUT_S,
+    SENT_AT_ONCE_BYTES,
+    WRITE_TIMEOUT_S,
+    AnswerHead,
+    BodyFailed,
+    Garbled,
+    Head,
+    NoAnswer,
+    Pairs,
+    Truncated,
+    pieces,
+)
 
 READ_BYTES = 64 * 1024
-LARGEST_HEAD_BYTES = 256 * 1024
-READ_TIMEOUT_S = 60.0
-WRITE_TIMEOUT_S = 60.0
-
-Pairs = list[tuple[bytes, bytes]]
-
-
-class NoAnswer(Exception):
-    """The connection ended before an answer began."""
-
-
-class Garbled(Exception):
-    """What came is no HTTP/1.1."""
-
-
-class Truncated(Exception):
-    """The body ended before its declared end."""
-
-
-class BodyFailed(Exception):
-    """The request's own body could not be produced; `__cause__` says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """A request without its body: `headers` are complete (Host, framing)."""
+class Forward:
+    """How a proxy is asked to forward plain HTTP: the target starts with `prefix` (RFC 9112 §3.2.2)."""
 
-    method: str
-    target: bytes
-    headers: Pairs
+    prefix: bytes
+    authorization: Sensitive | None = field(default=None, repr=False)
+
+    def head(self, head: Head) -> Head:
+        """Return the head as the proxy wants it."""
+        headers: Pairs = [pair for pair in head.headers if pair[0].lower() != b"proxy-authorization"]
+        if self.authorization is not None:
+            headers.append((b"Proxy-Authorization", bytes(self.authorization)))
+        return Head(head.method, self.prefix + head.target, headers)
 
 
 class Http1:
     """A connection that carries one exchange at a time; `is_reusable` says whether it may carry another."""
 
-    def __init__(self, stream: TappedStream) -> None:
+    def __init__(self, stream: TappedStream, forward: Forward | None = None) -> None:
         self.stream = stream
+        self._forward = forward
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD_BYTES)
         self._lock = threading.Lock()  # h11 keeps both directions' state in one place
         self._sender: _Sender | None = None
         self._ended = False
 
-    def ask(self, head: Head, body: bytes | Iterable[bytes]) -> h11.Response:
-        """Return the answer's head; the request's body may still be on its way. Raises OSError and the above."""
-        if isinstance(body, bytes):
+    def ask(self, head: Head, body: bytes | Iterable[bytes]) -> AnswerHead:
+        """Return the answer's head; the request's body may still be on its way. Raises OSError and Carrier's."""
+        if isinstance(body, bytes) and len(body) <= SENT_AT_ONCE_BYTES:
             self.begin(head, body)
         else:
-            self._send(_request(head))
-            self._sender = _Sender(self, body)
+            self._send(self._request(head))
+            self._sender = _Sender(self, pieces(body))
         response = self.response(READ_TIMEOUT_S)
         assert response is not None  # only a wait of no time at all ends without one
         return response
@@ -74,19 +75,21 @@ class Http1:
     def begin(self, head: Head, body: bytes) -> None:
         """Send a whole request; `response` and `next_chunk` tell what comes back. Raises OSError."""
         with self._lock:
-            data = self._http.send(_request(head)) or b""
+            data = self._http.send(self._request(head)) or b""
             if body:
                 data += self._http.send(h11.Data(data=body)) or b""
             data += self._http.send(h11.EndOfMessage()) or b""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.stream.write(data, WRITE_TIMEOUT_S)  # why it would not listen, its answer or alert will say
 
-    def response(self, timeout_s: float) -> h11.Response | None:
+    def response(self, timeout_s: float) -> AnswerHead | None:
         """Return the answer's head, None when it is not there yet and `timeout_s` is 0."""
         while True:
             event = self._next(NoAnswer, timeout_s)
-            if event is None or isinstance(event, h11.Response):
-                return event
+            if event is None:
+                return None
+            if isinstance(event, h11.Response):
+                return AnswerHead(event.status_code, bytes(event.reason), event.headers.raw_items())
             # 1xx: the real answer is still to come (RFC 9110 §15.2)
 
     def next_chunk(self, timeout_s: float) -> bytes | None:
@@ -118,6 +121,11 @@ class Http1:
         if self._sender is not None and not self._sender.is_done:
             self.stream.abort()
         self.stream.close()
+
+    def _request(self, head: Head) -> h11.Request:
+        if self._forward is not None:
+            head = self._forward.head(head)
+        return h11.Request(method=head.method, target=head.target, headers=head.headers)
 
     def _send(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
         with self._lock:
@@ -164,10 +172,6 @@ class Http1:
                 if self._sender is not None and self._sender.failure is not None:
                     raise BodyFailed("the request's body could not be read") from self._sender.failure
                 raise
-
-
-def _request(head: Head) -> h11.Request:
-    return h11.Request(method=head.method, target=head.target, headers=head.headers)
 
 
 class _Sender(threading.Thread):

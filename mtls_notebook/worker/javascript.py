@@ -16,23 +16,27 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeVar
 
 from ..errors import EngineUnavailable, MtlsNotebookError, WorkerStopped, WorkerThrew
 from . import workerd
 from .bridge import GLOBAL, Bridge
 from .bundle import bundled
-from .exchange import Environment, HttpRequest, HttpResponse, LogLine, WorkerSource
-from .faults import FAULT_HEADER, ended, gave_up, told, uncaught
+from .exchange import Environment, HttpRequest, HttpResponse, LogLine, Streamed, WorkerSource
+from .faults import FAULT_HEADER, PROBE_HEADER, ended, gave_up, told, uncaught
 from .syntax import shape
 from .wire import BrokenOff, Wire
 from .workerd_config import Limits, Module, Plan
 from .workerd_process import WorkerdProcess
+
+T = TypeVar("T")
 
 _SHORT_PATH = 60  # a unix socket's path holds some 100 bytes, and macOS has long temporary folders
 _MOST_WAITERS = 64
@@ -88,12 +92,25 @@ class JavaScriptProgram:
     def submit(self, request: HttpRequest) -> Future[HttpResponse]:
         """Return a future of the response. It raises WorkerError (thrown, no Response, stopped)."""
         with self._lock:
-            if self._run is not None and self._run.over:
-                self._run.stop()
-                self._run = None
-            if self._run is None:
-                self._run = Run(self._binary, self._source, self._imported, self._environment, self._emit, self._limits)
-            return self._run.submit(request)
+            return self._running().submit(request)
+
+    def open(self, request: HttpRequest, body: Iterable[bytes] | None = None) -> Future[Streamed]:
+        """Return a future of the answer, done once its head is there (see exchange.Program)."""
+        with self._lock:
+            return self._running().open(request, body)
+
+    def _running(self) -> Run:
+        if self._run is not None and self._run.over:
+            self._run.stop()
+            self._run = None
+        if self._run is None:
+            self._run = Run(self._binary, self._source, self._imported, self._environment, self._emit, self._limits)
+        return self._run
+
+    def answers(self, within_s: float) -> bool:
+        """Return whether the worker takes a turn in that time; one that does not run has nothing to do."""
+        run = self._run
+        return run is None or run.over or run.answers(within_s)
 
     def stop(self) -> None:
         """End the process, its fetches and its pending answers (WorkerStopped); a later submit starts anew."""
@@ -149,37 +166,92 @@ class Run:
     def submit(self, request: HttpRequest) -> Future[HttpResponse]:
         """Return a future of the response."""
         self.process.logs.refill()
-        return self._waiters.submit(lambda: self._invoke(request))
+        cut = Cut()
+        future = self._waiters.submit(lambda: self._invoke(request, cut))
+        future.add_done_callback(lambda _: cut.make() if future.cancelled() else None)
+        return future
+
+    def open(self, request: HttpRequest, body: Iterable[bytes] | None) -> Future[Streamed]:
+        """Return a future of the answer, done once its head is there."""
+        self.process.logs.refill()
+        cut = Cut()
+        future = self._waiters.submit(lambda: self._opened(request, body, cut))
+        future.add_done_callback(lambda _: cut.make() if future.cancelled() else None)
+        return future
+
+    def answers(self, within_s: float) -> bool:
+        """Return whether the host module answers in that time: no code of the cell keeps the isolate to itself."""
+        cut = Cut()
+        timer = threading.Timer(within_s, cut.make)
+        timer.daemon = True
+        timer.start()
+        with contextlib.suppress(OSError, BrokenOff):
+            self._exchange(HttpRequest(headers=((PROBE_HEADER, self._token),)), cut)
+        timer.cancel()
+        return not cut.made
 
     def stop(self) -> None:
         """End everything; futures end with WorkerStopped. May be called more than once."""
         self._stopped = True
         self._clear()
 
-    def _invoke(self, request: HttpRequest) -> HttpResponse:
+    def _invoke(self, request: HttpRequest, cut: Cut) -> HttpResponse:
         try:
-            response = self._exchange(request)
+            response = self._exchange(request, cut)
         except (OSError, BrokenOff) as error:
-            raise self._verdict(error) from None
+            raise self.broken(error, cut) from None
         self.process.logs.drain()
-        if response.header(FAULT_HEADER) == self._token:
-            raise told(response.body, self._name)
-        if gave_up(response):
-            raise uncaught(self.process.logs.last_said())
+        if self._is_fault(response):
+            raise self._fault(response)
         return response
 
-    def _exchange(self, request: HttpRequest) -> HttpResponse:
+    def _opened(self, request: HttpRequest, body: Iterable[bytes] | None, cut: Cut) -> Streamed:
         wire = self._wire()
         try:
+            cut.on(wire)
+            head = wire.ask(request, body)
+            self.process.logs.drain()
+            if self._is_fault(head):
+                raise self._fault(replace(head, body=wire.rest(self._limits.response_bytes)))
+        except (OSError, BrokenOff) as error:
+            wire.close()
+            raise self.broken(error, cut) from None
+        except BaseException:
+            wire.close()
+            raise
+        return Answering(self, wire, cut, head)
+
+    def _is_fault(self, head: HttpResponse) -> bool:
+        return head.header(FAULT_HEADER) == self._token or gave_up(head)
+
+    def _fault(self, response: HttpResponse) -> MtlsNotebookError:
+        if response.header(FAULT_HEADER) == self._token:
+            return told(response.body, self._name)
+        return uncaught(self.process.logs.last_said())
+
+    def _exchange(self, request: HttpRequest, cut: Cut) -> HttpResponse:
+        wire = self._wire()
+        try:
+            cut.on(wire)
             response = wire.exchange(request, self._limits.response_bytes)
         except BaseException:
             wire.close()
             raise
-        if wire.reusable and not self.over:
+        self.keep(wire, cut)
+        return response
+
+    def keep(self, wire: Wire, cut: Cut) -> None:
+        """Take back a wire whose exchange is over, if it can carry another."""
+        if wire.reusable and not self.over and cut.off():
             self._idle.append(wire)
         else:
             wire.close()
-        return response
+
+    def broken(self, error: OSError | BrokenOff, cut: Cut) -> MtlsNotebookError:
+        """Return what to tell of an exchange that broke off."""
+        if cut.made:
+            return WorkerStopped("The request was cancelled", "Ask again when you like.")
+        return self._verdict(error)
 
     def _wire(self) -> Wire:
         """Return a kept connection that workerd has surely not closed, or a new one."""
@@ -202,9 +274,76 @@ class Run:
             return WorkerStopped("The worker was stopped before it answered", "Run the cell again: it starts anew.")
         if is_over:
             self._clear()
-            return ended(self.process.ending, self._name, self._limits.heap_mb)
+            return ended(self.process.ending, self._name, self._limits)
         self.process.logs.drain()
         return uncaught(self.process.logs.last_said())
+
+
+class Answering:
+    """An answer whose body is still on its way from workerd (see exchange.Streamed)."""
+
+    def __init__(self, run: Run, wire: Wire, cut: Cut, head: HttpResponse) -> None:
+        self.status = head.status
+        self.reason = head.reason
+        self.headers = head.headers
+        self._run = run
+        self._wire = wire
+        self._cut = cut
+        self._turn = threading.Lock()  # guards the end: a wire is let go of once
+        self._is_over = False
+
+    def next_chunk(self, timeout_s: float | None) -> bytes | None:
+        """Return the next bytes, b"" at the end; None when none came in time. Raises WorkerError."""
+        if self._is_over:
+            return b""
+        try:
+            chunk = self._wire.next_chunk(timeout_s)
+        except (OSError, BrokenOff) as error:
+            self.close()
+            raise self._run.broken(error, self._cut) from None
+        if chunk == b"" and self._ends():
+            self._run.keep(self._wire, self._cut)
+        return chunk
+
+    def close(self) -> None:
+        """Hang up: the worker's stream is cancelled."""
+        if self._ends():
+            self._wire.abort()  # another thread may be reading
+            self._wire.close()
+
+    def _ends(self) -> bool:
+        with self._turn:
+            ends, self._is_over = not self._is_over, True
+            return ends
+
+
+class Cut:
+    """The way from whoever cancels a request to the wire that carries it: `make` breaks the exchange off."""
+
+    def __init__(self) -> None:
+        self.made = False
+        self._lock = threading.Lock()
+        self._wire: Wire | None = None
+
+    def on(self, wire: Wire) -> None:
+        """Let the exchange on `wire` be cut, at once if that was asked before."""
+        with self._lock:
+            self._wire = wire
+            if self.made:
+                wire.abort()
+
+    def off(self) -> bool:
+        """Let go of the wire, whose next exchange is another's; return whether it is still whole."""
+        with self._lock:
+            self._wire = None
+            return not self.made
+
+    def make(self) -> None:
+        """Break the exchange off, now or once it begins. Any thread may call."""
+        with self._lock:
+            self.made = True
+            if self._wire is not None:
+                self._wire.abort()
 
 
 class Waiters:
@@ -218,9 +357,9 @@ class Waiters:
         self._threads = 0
         self._spare = 0  # threads that wait, less the work that waits for them
 
-    def submit(self, work: Callable[[], HttpResponse]) -> Future[HttpResponse]:
+    def submit(self, work: Callable[[], T]) -> Future[T]:
         """Return a future of what `work` returns or raises, in one of the threads."""
-        future: Future[HttpResponse] = Future()
+        future: Future[T] = Future()
         with self._lock:
             if self._spare > 0 or self._threads >= _MOST_WAITERS:
                 self._spare -= 1
@@ -244,15 +383,17 @@ class Waiters:
                 self._spare += 1
 
 
-def _settle(future: Future[HttpResponse], work: Callable[[], HttpResponse]) -> None:
-    if not future.set_running_or_notify_cancel():
+def _settle(future: Future[T], work: Callable[[], T]) -> None:
+    """Settle the future, which stays one that can be cancelled until then."""
+    settle: Callable[[], None]
+    if future.cancelled():
         return
     try:
-        result = work()
+        settle = partial(future.set_result, work())
     except BaseException as error:  # noqa: BLE001  whatever it was, the future's owner gets it
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+        settle = partial(future.set_exception, error)
+    if future.set_running_or_notify_cancel():
+        settle()
 
 
 def _plan(

@@ -89,6 +89,13 @@ def no_response(answer: object) -> NotAResponse:
     )
 
 
+def too_long(error: Exception) -> WorkerThrew:
+    """Return the error for an answer that is more than a cell can show."""
+    return WorkerThrew(
+        f"The worker's answer is {error}", "Answer with less, or read the body in the worker and return a summary."
+    )
+
+
 def used_up() -> NotAResponse:
     """Return the error for a Response that was read before it was returned."""
     return NotAResponse(

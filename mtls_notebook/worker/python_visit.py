@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import select
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,16 +19,19 @@ from typing import Any, TypeVar
 
 from ..errors import ConnectError
 from ..loop import in_thread
+from .bodies import Source, TooLong
+from .carrier import READ_TIMEOUT_S
 from .exchange import Closer, Environment, Fetcher, Headers, Outgoing
-from .fetch import BoundFetcher, Stale, decoded
+from .fetch import Begun, BoundFetcher, Stale, decoded
 from .hops import Arrival, FetchError, Leg, Pairs, Ports
-from .http1 import READ_TIMEOUT_S
+from .pipe import Pipe
 
 _AT_ONCE = 32  # blocking fetches of one visit: more only fight for the interpreter lock
 _DECODED = {"gzip", "x-gzip", "deflate", "identity"}
 _SHORT_BYTES = 64 * 1024  # a body of this length is read with its headers: a second thread would cost more
 _OPEN_AT_ONCE = 32  # answers whose body waits to be read: each holds a connection, so further ones are read at once
 
+_SOON_MS = 1
 _CAN_WAIT = sys.platform != "win32"  # its loop waits for operations, not for sockets
 
 T = TypeVar("T")
@@ -72,13 +76,22 @@ class Visit:
         self._lines: set[Line] = set()
         self._unread: set[Line] = set()
         self._background: set[asyncio.Future[Any]] = set()
+        self._pumps: set[asyncio.Future[None]] = set()
         self._answered = False
 
     async def hop(self, leg: Leg) -> Arrival:
         """Return what came back. Raises FetchError, TypeError for a URL that is none after all."""
         fetcher = self._environment.fetchers[leg.binding] if leg.binding else self._environment.fallback
         line = Line()
-        outgoing = Outgoing(leg.method, leg.url, _with_encodings(leg.headers), leg.body, line.on_abandon)
+        headers = _with_encodings(leg.headers)
+        body: bytes | Pipe
+        if isinstance(leg.body, Source):
+            length = leg.body.length
+            headers = headers if length is None else (*headers, ("Content-Length", str(length)))
+            body = self._upload(leg.body)
+        else:
+            body = leg.body
+        outgoing = Outgoing(leg.method, leg.url, headers, body, line.on_abandon)
         async with self._slots:
             self._lines.add(line)
             try:
@@ -91,6 +104,14 @@ class Visit:
         else:
             self._unread.add(line)
         return arrival
+
+    def _upload(self, source: Source) -> Pipe:
+        """Return a body for the thread that sends it, filled from now on, as fast as that takes it."""
+        pipe = Pipe()
+        pump = asyncio.ensure_future(_pump(source, pipe))
+        self._pumps.add(pump)
+        pump.add_done_callback(self._pumps.discard)
+        return pipe
 
     async def _arrived(self, fetcher: Fetcher, outgoing: Outgoing, line: Line) -> _Arrival:
         arrival = await self._begun(fetcher, outgoing, line)
@@ -108,9 +129,10 @@ class Visit:
             if begun is None:
                 return None
             try:
-                while (answer := begun.step()) is None:
-                    if not await _readable(begun.fileno(), READ_TIMEOUT_S):
-                        raise begun.late()
+                answer = None
+                while answer is None:
+                    await self._arrival_of(begun)
+                    answer = begun.step()
             except Stale:
                 answer = await in_thread(begun.again, line.cut)
             except asyncio.CancelledError:
@@ -121,6 +143,16 @@ class Visit:
         if arrival.is_short:
             arrival.hold()
         return arrival
+
+    async def _arrival_of(self, begun: Begun) -> None:
+        """Wait until there is something to read. Raises ConnectError when nothing came.
+
+        Where nothing else is under way, a fast answer is waited for right here: the loop's own way to wait costs
+        as much as the answer.
+        """
+        is_alone = len(self._lines) == 1
+        if not (is_alone and comes_soon(begun.fileno())) and not await _readable(begun.fileno(), READ_TIMEOUT_S):
+            raise begun.late()
 
     def _sent(self, fetcher: Fetcher, outgoing: Outgoing, line: Line) -> _Arrival:
         """Send, in a thread; read the body too where it is short, or where many wait to be read."""
@@ -152,6 +184,9 @@ class Visit:
         for line in tuple(self._lines):
             line.cut()
             self._read(line)
+        for pump in tuple(self._pumps):
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and the pump with it
+                pump.cancel()
         self._over(self)
 
     def _background_done(self, task: asyncio.Future[Any]) -> None:
@@ -160,6 +195,21 @@ class Visit:
             self._complain(f"waitUntil: {type(error).__name__}: {error}")
         if self._answered:
             self.leave()
+
+
+async def _pump(source: Source, pipe: Pipe) -> None:
+    """Fill `pipe`; what goes wrong in the source goes wrong for the sender, who ends the connection."""
+    try:
+        async with contextlib.aclosing(source.chunks()) as chunks:
+            async for chunk in chunks:
+                await pipe.put(chunk)
+    except asyncio.CancelledError:
+        pipe.end(OSError("nobody waits for this fetch any more"))
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was, the sender is told
+        pipe.end(error)
+    else:
+        pipe.end()
 
 
 class _Arrival:
@@ -171,6 +221,7 @@ class _Arrival:
         self.headers: Pairs = _as_seen(answer.headers)
         self.held = False
         self._length = next((value for name, value in answer.headers if name.lower() == "content-length"), "")
+        self.length = _length_of(answer.status, self.headers)
         self._answer = answer
         self._chunks = decoded(answer)
         self._turn = threading.Lock()  # an answer is read and closed by one thread at a time
@@ -190,9 +241,9 @@ class _Arrival:
         except ConnectError as error:
             self._chunks = _failing(error)
 
-    async def read(self) -> bytes:
-        """Return what is left of the body, held once. Raises FetchError."""
-        data = await self._in_thread(self._gathered)
+    async def read(self, most_bytes: int | None = None) -> bytes:
+        """Return what is left of the body, held once. Raises FetchError, TooLong past `most_bytes`."""
+        data = await self._in_thread(partial(self._gathered, most_bytes))
         self._over(self._line)
         return data
 
@@ -217,11 +268,11 @@ class _Arrival:
         with self._turn:
             self._answer.close()
 
-    def _gathered(self) -> bytes:
+    def _gathered(self, most_bytes: int | None = None) -> bytes:
         """Return all that is left as one: joining a list of chunks would hold the body twice."""
         whole = io.BytesIO()
         with self._turn:
-            whole.writelines(self._chunks)
+            whole.writelines(self._chunks if most_bytes is None else _up_to(most_bytes, self._chunks))
         return whole.getvalue()
 
     def _next(self) -> bytes | None:
@@ -233,6 +284,13 @@ class _Arrival:
             with _as_the_worker_sees_it():
                 return work()
         return await _blocking(work, self._line)
+
+
+def comes_soon(descriptor: int) -> bool:
+    """Return whether there is something to read within a millisecond."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(_SOON_MS))
 
 
 async def _readable(descriptor: int, timeout_s: float) -> bool:
@@ -267,6 +325,21 @@ def _as_the_worker_sees_it() -> Iterator[None]:
         if error.diagnosis is None:  # refused before anything was sent
             raise TypeError(error.message) from error
         raise FetchError("Network connection lost.") from error
+
+
+def _up_to(most_bytes: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    length = 0
+    for chunk in chunks:
+        length += len(chunk)
+        if length > most_bytes:
+            raise TooLong(most_bytes)
+        yield chunk
+
+
+def _length_of(status: int, headers: Pairs) -> int | None:
+    """Return the decoded body's length, None where the headers do not say."""
+    length = next((value for name, value in headers if name.lower() == "content-length"), "")
+    return int(length) if length.isdecimal() and status != 206 else None
 
 
 def _failing(error: ConnectError) -> Iterator[bytes]:

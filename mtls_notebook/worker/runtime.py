@@ -4,23 +4,27 @@ recording say what happened meanwhile, and an error is told by its cause.
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 from ..errors import WorkerError, WorkerStopped, WorkerThrew, WorkerTimeout
-from ..loop import Interrupted, wait
+from ..loop import Interrupted, LoopThread, wait
 from ..recorder.handshake import Handshake, fold
 from ..recorder.recording import Recording
+from .asking import Asked, as_request
+from .batch import AT_ONCE, Batch, Tally, Watch
 from .engines import ENGINES, Surroundings
 from .exchange import HttpRequest, HttpResponse, Invocation, Program, Subrequest, WorkerSource
 from .fetch import BoundFetcher
 from .journal import Entry, Journal, Mark
-from .source import parse_request, undeclared
+from .named import Handle, unwatched
+from .patience import Patience
+from .rows import Results, counted
+from .source import undeclared
 
 _SETTLE_S = 0.02
 _LOST = "Network connection lost"
@@ -45,69 +49,104 @@ class Worker:
         self._environment = surroundings.environment
         self._recording = recording
         self._journal = journal
+        self._batch: Batch | None = None
         self._program: Program = ENGINES[source.language](source, surroundings)
+        self._patience = Patience(self._program, lambda: journal.under_way)
 
     def fetch(
         self,
-        request: HttpRequest | str = "/",
+        request: Asked = "/",
         *,
         method: str | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | str = b"",
+        json: Any = None,
         timeout_s: float | None = None,
         show: Callable[[Entry], None] | None = None,
     ) -> Invocation:
         """Return what one request came to; a worker's error is in `.error`, not raised.
 
         `show` hears log lines and subrequests in the calling thread while the worker runs. An
-        interrupt or `timeout_s` stops the worker within a second.
+        interrupt or `timeout_s` stops the worker within a second. Raises UsageError, EngineUnavailable.
         """
-        asked = _request(request, method, headers, body)
-        call = self._call(asked)
-        inbox: queue.SimpleQueue[Entry] = queue.SimpleQueue()
-        self._journal.tell = inbox.put if show else _unheard
+        call = self._call(as_request(request, method=method, headers=headers, body=body, json=json))
         try:
-            future = self._program.submit(asked)
-            answer = wait(future, self._program.stop, timeout_s=timeout_s, inbox=inbox, show=show or _unheard)
-        except Interrupted as ended:
-            return self._invocation(call, None, _ended(ended, timeout_s))
-        except WorkerError as error:
-            return self._invocation(call, None, error)
-        finally:
-            self._journal.tell = _unheard
-        return self._invocation(call, answer, None)
+            answer, error = self._awaited(call, timeout_s, show)
+            self._journal.settle(call.mark, _SETTLE_S)
+            return self._invocation(call, answer, error)
+        except BaseException:
+            self._journal.leave(call.mark)
+            raise
 
     def start(
         self,
-        request: HttpRequest | str = "/",
+        request: Asked = "/",
         *,
         method: str | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | str = b"",
+        json: Any = None,
     ) -> Future[Invocation]:
-        """Return a future of the Invocation, for callers that have a loop or many requests at once."""
-        asked = _request(request, method, headers, body)
-        call, done = self._call(asked), Future[Invocation]()
+        """Return a future of the Invocation, for callers that have a loop or many requests at once.
 
-        def finish(future: Future[HttpResponse]) -> None:
-            try:
-                done.set_result(self._invocation(call, future.result(), None))
-            except WorkerError as error:
-                done.set_result(self._invocation(call, None, error))
-            except BaseException as error:  # noqa: BLE001 - the waiter gets it, whatever it is
-                done.set_exception(error)
+        Cancelling it ends this request and what it fetches; others go on. The future raises EngineUnavailable
+        where nothing could run, this function UsageError.
+        """
+        asked = as_request(request, method=method, headers=headers, body=body, json=json)
+        told: Future[Invocation] = Future()
+        self._patience.then(lambda: self._begin(asked, told))
+        return told
 
-        self._program.submit(asked).add_done_callback(finish)
-        return done
+    def fetch_all(
+        self,
+        requests: Iterable[Asked],
+        *,
+        at_once: int = AT_ONCE,
+        timeout_s: float | None = None,
+        show: Watch = unwatched,
+    ) -> Results:
+        """Return a row for each request, in their order, failed ones too; `show` hears how far it is, in this thread.
+
+        An interrupt stops the worker within a second and raises WorkerStopped; `.results` has the rows until then.
+        Raises UsageError.
+        """
+        batch = self.batch(requests, at_once=at_once, timeout_s=timeout_s)
+        loop = LoopThread("batch")
+        inbox: queue.SimpleQueue[Tally] = queue.SimpleQueue()
+
+        def stop() -> None:
+            loop.stop()
+            self._program.stop()
+
+        try:
+            return wait(lambda: loop.submit(batch.all(inbox.put)), stop, inbox=inbox, show=show)
+        except Interrupted:
+            told = counted(len(batch.results), batch.results.total)
+            raise WorkerStopped(f"The worker was stopped after {told}.", "Their rows are in .results") from None
+        finally:
+            loop.stop()
+
+    def batch(self, requests: Iterable[Asked], *, at_once: int = AT_ONCE, timeout_s: float | None = None) -> Batch:
+        """Return many requests, not yet under way; `.results` are theirs from now on. Raises UsageError."""
+        self._batch = Batch(self.start, requests, at_once=at_once, timeout_s=timeout_s)
+        return self._batch
+
+    @property
+    def results(self) -> Results:
+        """Return what the latest batch came to so far."""
+        return self._batch.results if self._batch is not None else Results(())
 
     @property
     def program(self) -> Program:
         """Return what the engine made ready, for whoever serves it (`serve.Served`)."""
         return self._program
 
-    def handle(self) -> Handle:
-        """Return what a notebook keeps of a named worker: `await api.fetch("/orders")`."""
-        return Handle(self)
+    def handle(self, watching: Callable[[], Watch] = lambda: unwatched) -> Handle:
+        """Return what a notebook keeps of a named worker: `await api.fetch("/orders")`.
+
+        `watching()` makes what hears how far a `fetch_all` is.
+        """
+        return Handle(self, watching)
 
     def close(self) -> None:
         """Stop the engine and close the connections."""
@@ -125,21 +164,78 @@ class Worker:
     def _call(self, request: HttpRequest) -> _Call:
         return _Call(request, self._journal.mark(), time.monotonic_ns())
 
+    def _awaited(
+        self, call: _Call, timeout_s: float | None, show: Callable[[Entry], None] | None
+    ) -> tuple[HttpResponse | None, WorkerError | None]:
+        """Return the worker's answer or its error, waiting in this thread."""
+        inbox: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+        hear = inbox.put if show else _unheard
+        stop = self._program.stop
+        try:
+            with self._journal.telling(call.mark, hear):
+                answer = wait(lambda: self._submit(call), stop, timeout_s=timeout_s, inbox=inbox, show=show or _unheard)
+            return answer, None
+        except Interrupted as ended:
+            return None, _ended(ended, timeout_s)
+        except WorkerError as error:
+            return None, error
+
+    def _submit(self, call: _Call) -> Future[HttpResponse]:
+        try:
+            with self._journal.within(call.mark):
+                return self._program.submit(call.request)
+        except BaseException:
+            self._journal.leave(call.mark)
+            raise
+
+    def _begin(self, request: HttpRequest, told: Future[Invocation]) -> None:
+        if told.cancelled():
+            return
+        call = self._call(request)
+        try:
+            answer = self._submit(call)
+        except Exception as error:  # noqa: BLE001 - as in _tell
+            told.set_exception(error)
+            return
+        answer.add_done_callback(lambda _: self._tell(call, answer, told))
+        told.add_done_callback(lambda _: self._cancel(answer) if told.cancelled() else None)
+
+    def _tell(self, call: _Call, answer: Future[HttpResponse], told: Future[Invocation]) -> None:
+        """Settle `told`, in the thread that settled `answer`: a Python worker's own, where nothing may wait."""
+        if self.source.language != "python":
+            self._journal.settle(call.mark, _SETTLE_S)
+        if answer.cancelled() or not told.set_running_or_notify_cancel():
+            self._journal.leave(call.mark)
+            told.cancel()
+            return
+        try:
+            told.set_result(self._invocation(call, answer.result(), None))
+        except WorkerError as error:
+            told.set_result(self._invocation(call, None, error))
+        except BaseException as error:  # noqa: BLE001 - the waiter gets it, whatever it is
+            self._journal.leave(call.mark)
+            told.set_exception(error)
+
+    def _cancel(self, answer: Future[HttpResponse]) -> None:
+        if answer.cancel():
+            self._patience.doubt()
+
     def _invocation(self, call: _Call, response: HttpResponse | None, error: WorkerError | None) -> Invocation:
         elapsed = time.monotonic_ns() - call.started_ns
-        self._journal.settle(call.mark, _SETTLE_S)
-        logs, trace = self._journal.since(call.mark)
+        left = self._journal.take(call.mark)
         if isinstance(error, WorkerThrew):
-            error = self._told_by_its_cause(error, trace)
+            error = self._told_by_its_cause(error, left.trace)
         return Invocation(
             source=self.source,
             request=call.request,
             response=response,
             error=error,
-            logs=logs,
-            trace=trace,
-            handshakes=Folded(self._recording, trace),
+            logs=left.logs,
+            trace=left.trace,
+            handshakes=Folded(self._recording, left.trace),
             elapsed_ns=elapsed,
+            late_logs=left.late,
+            shared=left.shared,
         )
 
     def _told_by_its_cause(self, error: WorkerThrew, trace: tuple[Subrequest, ...]) -> WorkerThrew:
@@ -155,34 +251,6 @@ class Worker:
             hint = f"env.{missing[0]} is not bound; bound: {there}. Bind it: %mtls_bindings {missing[0]}=CERTIFICATE"
             return _retold(error, error.message, hint)
         return error
-
-
-class Handle:
-    """A worker by name, for `await`: its fetch answers as a client would see it, errors raised."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.invocation: Invocation | None = None
-
-    async def fetch(
-        self,
-        request: HttpRequest | str = "/",
-        *,
-        method: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | str = b"",
-    ) -> HttpResponse:
-        """Return the worker's response; `.invocation` keeps the latest whole story. Raises WorkerError."""
-        started = self.worker.start(request, method=method, headers=headers, body=body)
-        self.invocation = await asyncio.wrap_future(started)
-        if self.invocation.error is not None:
-            raise self.invocation.error
-        assert self.invocation.response is not None
-        return self.invocation.response
-
-    def __repr__(self) -> str:
-        source = self.worker.source
-        return f"<worker {source.name} ({source.language}): await {source.name}.fetch('/')>"
 
 
 def _retold(error: WorkerThrew, message: str, hint: str) -> WorkerThrew:
@@ -209,7 +277,7 @@ class Folded(Sequence[Handshake]):
 
     def __init__(self, recording: Recording, trace: Iterable[Subrequest]) -> None:
         numbers = dict.fromkeys(one.connection for one in trace if one.connection is not None)
-        self._recorded = [events for number in numbers if (events := recording.events(number))]
+        self._recorded = [events for number in numbers if (events := recording.so_far(number))]
         self._folded: list[Handshake] | None = None
 
     def _all(self) -> list[Handshake]:
@@ -229,16 +297,6 @@ class Folded(Sequence[Handshake]):
 
     def __repr__(self) -> str:
         return repr(tuple(self._all()))
-
-
-def _request(
-    request: HttpRequest | str, method: str | None, headers: Mapping[str, str] | None, body: bytes | str
-) -> HttpRequest:
-    if isinstance(request, HttpRequest):
-        return request
-    data = body.encode() if isinstance(body, str) else body
-    asked = parse_request(f"{method} {request}" if method else request, (), data)
-    return HttpRequest(asked.method, asked.url, tuple((headers or {}).items()), data)
 
 
 def _unheard(_entry: Entry) -> None: ...

@@ -2,6 +2,8 @@
 
 TLS, client certificates and HTTP/1.1 are the lab's (`lab.origin`); here a request becomes the worker's, with
 what the connection says of its client in `request.cf`, and the worker's response becomes the origin's answer.
+Bodies pass as they come, in both directions at once: a slow client slows the worker down, and one that leaves
+ends the worker's stream.
 As in production a client certificate that does not verify reaches the worker, which decides (`certVerified`),
 unless client certificates are required: then the handshake refuses it.
 What may not live here: languages, sockets, what a certificate means.
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
@@ -21,14 +24,16 @@ from ..lab.catalogue import OriginKind
 from ..lab.origin import LOOPBACK, Limits, Origin
 from ..lab.recording import Recording
 from ..lab.routes import Answer, Asked, Client
+from ..lab.wire import ConnectionOver
 from ..pki.authority import Authority
 from ..pki.certificate import Certificate
-from .exchange import Headers, HttpRequest, HttpResponse, Program
+from .exchange import Headers, HttpRequest, Program, Streamed
 from .hops import OF_A_CONNECTION, absolute
 
 HTTPS_PORT = 443
-MOST_BODY_BYTES = 100 << 20  # what production takes from a client, too
+MOST_BODY_BYTES = 2 << 30  # production takes 100 MB and more, by plan; nothing is held here, so this only ends floods
 TIMEOUT_S = 60.0
+_LOOK_S = 0.25  # how often a silent worker's client is looked at: is it still there?
 
 SERVER = ("server", "mtls-notebook")
 OPTIONAL = OriginKind(
@@ -62,7 +67,7 @@ _BODILESS = (204, 205, 304)
 _NO_METHODS = ("CONNECT", "TRACE", "TRACK")  # Fetch standard §2.2.1: no Request can have them
 # The last is how request.cf reaches workerd: a client that sent it would vouch for itself.
 _NOT_SEEN = OF_A_CONNECTION | {"expect", "proxy-authorization", "cf-blob"}
-_NOT_SENT = OF_A_CONNECTION | {"content-length"}
+_TELLING_BYTES = 32  # fewer may hold no more than gzip's own header, or the beginning of it
 _PACKED = ("gzip", "x-gzip", "deflate")
 _NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 _HOST = re.compile(r"[A-Za-z0-9._\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
@@ -96,7 +101,8 @@ class Served:
         """Return `program` as an origin that listens already; `program` is stopped with it.
 
         `authority` issues its certificate, for `hosts`, localhost and 127.0.0.1; `accepts` are the CAs whose
-        clients verify (None: the same authority). A worker that takes longer than `timeout_s` is stopped.
+        clients verify (None: the same authority). A worker that is silent for longer than `timeout_s`, before its
+        answer or within it, is stopped.
         Raises: UsageError when nobody could get in, LabError when no port can be had.
         """
         accepted = (authority.certificate,) if accepts is None else tuple(accepts)
@@ -164,12 +170,11 @@ class Desk:
         """Return what the worker says to `asked`, or a plain text with a status of STATUSES."""
         if asked.method in _NO_METHODS:
             return _plain(405, f"A worker does not see {asked.method} requests.")
+        upload = Upload(asked)
         try:
-            return _given(self._response(_request(asked, self._host)))
+            return self._given(self._opened(asked, upload))
         except (MtlsNotebookError, CancelledError) as error:
-            return _told(error)
-        except _TooLong:
-            return _plain(413, f"A request's body may hold {MOST_BODY_BYTES >> 20} MiB.")
+            return _too_long() if upload.is_too_long else _told(error)
 
     def close(self) -> None:
         """Stop the program for good; requests under way are answered with 503."""
@@ -177,22 +182,98 @@ class Desk:
             self._closed = True
         self._program.stop()
 
-    def _response(self, request: HttpRequest) -> HttpResponse:
-        future = self._submit(request)
-        if not wait_for((future,), self._timeout_s).done:
-            self._program.stop()
-            raise WorkerTimeout(f"The worker did not answer within {self._timeout_s:g} s and was stopped.")
+    def _opened(self, asked: Asked, upload: Upload) -> Streamed:
+        if upload.is_too_long:
+            raise UsageError(f"The request's body is longer than {MOST_BODY_BYTES >> 20} MiB.")
+        future = self._open(_request(asked, self._host), upload)
+        try:
+            while not wait_for((future,), _LOOK_S).done:
+                asked.pause(0)
+                if upload.is_silent_for(self._timeout_s):
+                    self._program.stop()
+                    raise WorkerTimeout(f"The worker did not answer within {self._timeout_s:g} s and was stopped.")
+        except ConnectionOver:
+            future.cancel()
+            raise
         return future.result()
 
-    def _submit(self, request: HttpRequest) -> Future[HttpResponse]:
+    def _open(self, request: HttpRequest, upload: Upload) -> Future[Streamed]:
         with self._lock:
             if self._closed:
                 raise WorkerStopped("The worker is served no longer.")
-            return self._program.submit(request)
+            return self._program.open(request, upload if upload.is_there else None)
+
+    def _given(self, answer: Streamed) -> Answer:
+        """Return the worker's answer as the origin's."""
+        try:
+            coding = next((value for name, value in answer.headers if name.lower() == "content-encoding"), "")
+            body = _Download(answer, self._timeout_s, coding.lower() in _PACKED and answer.status not in _BODILESS)
+            is_true = _is_packed(body.first, coding)
+            headers = tuple((name, _on_the_wire(name, value)) for name, value in _true(answer.headers, is_true))
+        except BaseException:
+            answer.close()
+            raise
+        named = () if any(name.lower() == "server" for name, _ in headers) else (SERVER,)
+        return Answer(answer.status, (*named, *headers), body)
 
 
-class _TooLong(Exception):
-    """The client sent more than MOST_BODY_BYTES."""
+class Upload:
+    """A request's body on its way to the worker: how much has come, and when something came last."""
+
+    def __init__(self, asked: Asked) -> None:
+        length = asked.header("content-length")
+        self.is_there = bool(asked.header("transfer-encoding")) or length not in ("", "0")
+        self.is_too_long = length.isdecimal() and int(length) > MOST_BODY_BYTES
+        self._chunks = asked.body
+        self._moved_s = time.monotonic()
+
+    def is_silent_for(self, seconds: float) -> bool:
+        """Return whether nothing has moved for so long."""
+        return time.monotonic() - self._moved_s > seconds
+
+    def __iter__(self) -> Iterator[bytes]:
+        length = 0
+        for chunk in self._chunks:
+            length += len(chunk)
+            if length > MOST_BODY_BYTES:
+                self.is_too_long = True
+                raise ConnectionOver("the request's body is too long")
+            self._moved_s = time.monotonic()
+            yield chunk
+            self._moved_s = time.monotonic()
+
+
+class _Download:
+    """A worker's body on its way to the client, b"" where there is none yet. Close it."""
+
+    def __init__(self, answer: Streamed, timeout_s: float, looks_first: bool) -> None:
+        self._answer = answer
+        self._timeout_s = timeout_s
+        self._has_looked = looks_first
+        self.first = next((chunk for chunk in self._chunks() if chunk), b"") if looks_first else b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._has_looked:
+            yield self.first
+        try:
+            yield from self._chunks()
+        except (MtlsNotebookError, CancelledError) as error:
+            raise ConnectionOver(f"the worker's response broke off ({error})") from error
+
+    def close(self) -> None:
+        """End the worker's stream, if it has not come to its end."""
+        self._answer.close()
+
+    def _chunks(self) -> Iterator[bytes]:
+        moved_s = time.monotonic()
+        while (chunk := self._answer.next_chunk(_LOOK_S)) != b"":
+            if chunk is not None:
+                yield chunk
+                moved_s = time.monotonic()
+            elif time.monotonic() - moved_s > self._timeout_s:
+                raise WorkerTimeout(f"The worker's response stood still for {self._timeout_s:g} s and was ended.")
+            else:
+                yield b""
 
 
 def seen_of(client: Client) -> dict[str, object]:
@@ -221,7 +302,7 @@ def _check(hosts: Sequence[str], accepts: Sequence[Certificate], required: bool)
 
 def _request(asked: Asked, host: str) -> HttpRequest:
     headers = tuple((name, value) for name, value in asked.headers if name not in _NOT_SEEN)
-    return HttpRequest(asked.method, _url(asked, host), headers, _whole(asked.body), seen_of(asked.client))
+    return HttpRequest(asked.method, _url(asked, host), headers, cf=seen_of(asked.client))
 
 
 def _url(asked: Asked, host: str) -> str:
@@ -236,43 +317,19 @@ def _url(asked: Asked, host: str) -> str:
         raise UsageError(f"{asked.target!r} at host {authority!r} is no URL.", "Ask for a path of this host.") from None
 
 
-def _whole(body: Iterator[bytes]) -> bytes:
-    whole = bytearray()
-    for chunk in body:
-        whole += chunk
-        if len(whole) > MOST_BODY_BYTES:
-            raise _TooLong
-    return bytes(whole)
-
-
-def _given(response: HttpResponse) -> Answer:
-    """Return the worker's response as the origin's answer."""
-    headers = tuple((name, _on_the_wire(name, value)) for name, value in _true(response))
-    named = () if any(name.lower() == "server" for name, _ in headers) else (SERVER,)
-    return Answer(response.status, (*named, *headers), (response.body,))
-
-
-def _true(response: HttpResponse) -> Iterator[tuple[str, str]]:
-    """Yield the headers that are still true of the body at hand, with its length."""
-    is_packed = _is_packed(response.body, response.header("content-encoding"))
-    for name, value in response.headers:
-        if name.lower() == "content-encoding" and not is_packed:
-            continue
-        if name.lower() not in _NOT_SENT or (name.lower() == "content-length" and not response.body):
+def _true(headers: Headers, is_packed: bool) -> Iterator[tuple[str, str]]:
+    """Yield the headers that are true of the body."""
+    for name, value in headers:
+        if name.lower() not in OF_A_CONNECTION and (is_packed or name.lower() != "content-encoding"):
             yield name, value
-    if response.status not in _BODILESS and (response.body or not response.header("content-length")):
-        yield "content-length", str(len(response.body))
 
 
-def _is_packed(body: bytes, coding: str) -> bool:
-    """Return whether the body is as its Content-Encoding says.
-
-    The JavaScript engine hands out bodies with their coding undone and the header still there.
-    """
+def _is_packed(first: bytes, coding: str) -> bool:
+    """Return whether a body that begins with `first` is as its Content-Encoding says: a worker may only say so."""
     if coding.lower() not in _PACKED:
         return bool(coding)
     try:
-        return bool(zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body[:1024], 1)) or not body
+        return bool(zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(first[:1024], 1)) or len(first) < _TELLING_BYTES
     except zlib.error:
         return False
 
@@ -282,6 +339,10 @@ def _on_the_wire(name: str, value: str) -> str:
     if _NOT_IN_A_VALUE.search(value):
         raise WorkerError(f"The worker's header {name} holds a control character.", "Encode it, or leave it out.")
     return value.strip(" \t").encode("utf-8").decode("latin-1")
+
+
+def _too_long() -> Answer:
+    return _plain(413, f"A request's body may hold {MOST_BODY_BYTES >> 20} MiB.")
 
 
 def _told(error: MtlsNotebookError | CancelledError) -> Answer:

@@ -192,7 +192,11 @@ class Response(Body):
 
     @classmethod
     def _of(cls, arrival: Arrival, url: str, redirected: bool, bodiless: bool) -> Response:
-        made = cls(None, 200, "", arrival.headers)
+        headers = HTTPMessage()
+        for name, value in arrival.headers:
+            headers.set_raw(name, value)
+        made = cls.__new__(cls)  # what came over HTTP need not be checked as what a worker writes
+        Body.__init__(made, None, headers)
         made.status, made.status_text, made.url, made.redirected = arrival.status, arrival.reason, url, redirected
         made._source = None if bodiless else Source(stream=arrival)
         return made
@@ -236,7 +240,8 @@ async def fetch_through(binding: str, resource: str | Request, **options: Any) -
     """Return the response to `resource` as fetched through `binding`, redirects followed hop by hop."""
     given = {name: value for name, value in options.items() if value is not None}
     request = resource if isinstance(resource, Request) and not given else Request(resource, **given)
-    body = await request.bytes()
+    source = request._take()
+    body = b"" if source is None else await source.whole() if source.is_held else source
     leg = Leg(binding, request._method, request.url, list(request.headers.items()), body)
     arrival, url, redirected = await follow(leg, request.redirect)
     bodiless = leg.method == "HEAD" or arrival.status in _NULL_BODY_STATUSES
@@ -260,7 +265,7 @@ def to_headers(headers: AnyHeaders | None) -> HTTPMessage:
         if lower in seen and lower != "set-cookie":
             message.replace_header(name, f"{message[name]}, {text}")
         else:
-            message[name] = text
+            message.set_raw(name, text)  # as `message[name] = text`, without asking a mail policy about it
             seen.add(lower)
     return message
 

@@ -60,6 +60,11 @@ class BareWorkerd:
         self._places = {program.name: at for at, program in enumerate(programs)}
         self._rest = b""
 
+    @property
+    def pid(self) -> int:
+        """Return workerd's process id."""
+        return self._process.pid
+
     def ask(self, name: str, request: HttpRequest) -> Outcome:
         """Return what the program `name` makes of `request`."""
         self._lines()

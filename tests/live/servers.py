@@ -129,7 +129,7 @@ http {{
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
   server {{
-    listen {host}:{port} ssl;
+    listen {host}:{port} ssl{http2};
     server_name localhost;
     ssl_protocols {protocols};
     ssl_certificate {cert};
@@ -167,6 +167,7 @@ def nginx(
     *,
     verify: Literal["on", "off", "optional", "optional_no_ca"] = "on",
     version: Version = "1.3",
+    http2: bool = False,
 ) -> Server:
     """Return an nginx; `verify` is its ssl_verify_client. It refuses with HTTP 400, never with an alert."""
 
@@ -175,6 +176,7 @@ def nginx(
         text = NGINX_CONF.format(
             host=HOST,
             port=port,
+            http2=" http2" if http2 else "",  # `http2 on` is newer than Debian's
             protocols=NGINX_PROTOCOLS[version],
             verify=verify,
             cert=pki.server.cert,
@@ -285,6 +287,7 @@ def apache(
     *,
     verify: Literal["require", "optional", "none", "location"] = "location",
     version: Version = "1.3",
+    http2: bool = False,
 ) -> Server:
     """Return an Apache; `verify` "location" asks for a certificate only under /private/, mid-connection."""
     documents = _documents()
@@ -292,7 +295,7 @@ def apache(
     def start() -> Server:
         port = free_port()
         text = APACHE_CONF.format(
-            modules=_apache_modules(),
+            modules=_apache_modules(http2=http2),
             directory=directory,
             host=HOST,
             port=port,
@@ -329,11 +332,13 @@ def _documents() -> Path:
     return documents
 
 
-def _apache_modules() -> str:
+def _apache_modules(*, http2: bool) -> str:
     folder = next((Path(d) for d in APACHE_MODULE_DIRS if Path(d).is_dir()), None)
     if folder is None:
         raise NotInstalled("Apache's modules are not installed")
-    return "\n".join(f"LoadModule {m}_module {folder}/mod_{m}.so" for m in APACHE_MODULES)
+    modules = [*APACHE_MODULES, *(["http2"] if http2 else [])]
+    lines = [f"LoadModule {m}_module {folder}/mod_{m}.so" for m in modules]
+    return "\n".join([*lines, *(["Protocols h2 http/1.1"] if http2 else [])])
 
 
 def _apache_user() -> str:

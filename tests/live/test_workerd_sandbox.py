@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from mtls_notebook.errors import WorkerError, WorkerThrew
-from mtls_notebook.worker.workerd_config import Limits
 from tests.live.plain_http import PlainFetcher, PlainOrigin
 from tests.live.workers import handler, running
 
@@ -85,37 +85,189 @@ def test_a_worker_starts_no_process() -> None:
     assert outcome(code) == "ERR_METHOD_NOT_IMPLEMENTED"
 
 
+# Each names a way out, what it imports, and what it comes to: the handler answers "refused" and the reason.
+REFUSED = {
+    "a file, by promise": ("fs", "node:fs/promises", "await fs.readFile('/etc/passwd')", "ENOENT"),
+    "a file by a longer way": ("fs", "node:fs", "fs.readFileSync('/bundle/../../etc/passwd')", "ENOENT"),
+    "a file by a link": ("fs", "node:fs", "fs.symlinkSync('/etc/passwd', '/tmp/l'); fs.readFileSync('/tmp/l')", "."),
+    "a file by fetch": ("", "", "await fetch('file:///etc/passwd')", "cannot load"),
+    "a file as a module": ("", "", "await import('file:///etc/passwd')", "No such module"),
+    "text as a module": ("", "", "await import('data:text/javascript,export default 1')", "No such module"),
+    "a shell": ("child", "node:child_process", "child.execSync('id')", "NOT_IMPLEMENTED"),
+    "a fork": ("child", "node:child_process", "child.fork('cell')", "NOT_IMPLEMENTED"),
+    "a thread": ("threads", "node:worker_threads", "new threads.Worker('1', { eval: true })", "NOT_IMPLEMENTED"),
+    "a signal": ("", "", "process.kill(process.ppid, 9)", "NOT_IMPLEMENTED"),
+    "a socket by node": ("net", "node:net", "await opened(net.connect(TO, '127.0.0.1'), 'connect')", "refused|failed"),
+    "a TLS socket": (
+        "tls",
+        "node:tls",
+        "await opened(tls.connect(TO, '127.0.0.1'), 'secureConnect')",
+        "refused|failed",
+    ),
+    "a socket of a binding": ("", "", "await env.API.connect(`127.0.0.1:${TO}`).opened", "failed"),
+    "a unix socket by node": ("net", "node:net", "net.connect({ path: '/tmp/out0' })", "not supported"),
+    "a unix socket by fetch": ("", "", "await fetch('http+unix://%2Ftmp%2Fout0/')", "cannot load"),
+    "a unix socket as a URL": ("", "", "await fetch('unix:out0')", "cannot load"),
+    "a tunnel": ("", "", "await fetch('http://h/', { method: 'CONNECT' })", "Invalid HTTP method"),
+    "a tunnel in small letters": ("", "", "await fetch('http://h/', { method: 'connect' })", "Invalid HTTP method"),
+    "a line in a method": (
+        "",
+        "",
+        "await fetch('http://h/', { method: 'GET / HTTP/1.1\\r\\nX: 1' })",
+        "Invalid HTTP method",
+    ),
+    "a line in a header": (
+        "",
+        "",
+        "await fetch('http://h/', { headers: { 'X-A': '1\\r\\nX-B: 2' } })",
+        "Invalid header",
+    ),
+    "half a line in a header": (
+        "",
+        "",
+        "await fetch('http://h/', { headers: { 'X-A': '1\\nX-B: 2' } })",
+        "Invalid header",
+    ),
+    "a nought in a header": ("", "", "await fetch('http://h/', { headers: { 'X-A': '1\\0' } })", "Invalid header"),
+    "a line in a header's name": (
+        "",
+        "",
+        "await fetch('http://h/', { headers: { 'X-A: 1\\r\\nX-B': '2' } })",
+        "header name",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_way_out_is_refused_and_nobody_outside_hears_of_it(name: str, origin: PlainOrigin) -> None:
+    short, module, attempt, reason = REFUSED[name]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        head = f"import * as {short} from {module!r};\n" if module else ""
+        head += f"const TO = {server.getsockname()[1]};\n"
+        head += "const opened = (to, event) => new Promise((yes, no) => to.on(event, yes).on('error', no));\n"
+        code = head + handler(f"""try {{ {attempt}; return new Response("escaped") }}
+          catch (error) {{ return new Response(`refused ${{error.code}} ${{error.message}}`) }}""")
+        with running(code, {"API": PlainFetcher(origin)}, fallback=PlainFetcher(origin)) as worker:
+            text = worker.fetch().text()
+        assert text.startswith("refused ")
+        assert re.search(reason, text)
+        with pytest.raises(TimeoutError):
+            server.accept()
+    assert origin.requests == []
+
+
+def test_what_node_calls_a_datagram_or_a_server_never_reaches_the_network() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        running(
+            'import dgram from "node:dgram";\nimport net from "node:net";\nimport http from "node:http";\n'
+            + handler("""const to = Number(new URL(request.url).searchParams.get("to"));
+          const tried = [() => dgram.createSocket("udp4").send("x", to, "127.0.0.1"),
+            () => net.createServer().listen(to), () => http.createServer(() => {}).listen(to)];
+          for (const attempt of tried) try { attempt() } catch {}
+          return new Response("tried")""")
+        ) as worker,
+    ):
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(0.1)
+        port = receiver.getsockname()[1]
+        assert worker.fetch(f"/?to={port}").text() == "tried"
+        with pytest.raises(TimeoutError):
+            receiver.recv(1)
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_name_is_looked_up_by_fetch_and_not_by_this_machine(origin: PlainOrigin) -> None:
+    code = 'import dns from "node:dns/promises";\n' + handler(
+        "try { return Response.json(await dns.lookup('localhost')) } catch { return new Response('refused') }"
+    )
+    with running(code, fallback=PlainFetcher(origin)) as worker:
+        assert worker.fetch().text() == "refused"
+    assert {asked.partition("?")[0] for asked in origin.requests} == {"GET /dns-query"}
+
+
 @pytest.mark.parametrize("expression", ["eval('1')", "new Function('return 1')()", "await import('https://h/x.js')"])
 def test_a_worker_runs_no_code_but_its_own(expression: str) -> None:
     with running(handler(f"return new Response({expression})")) as worker, pytest.raises(WorkerThrew):
         worker.fetch()
 
 
-def test_forged_headers_do_not_lend_a_certificate(origin: PlainOrigin) -> None:
-    code = handler("""const headers = {"Host": "out1", "X-Binding": "API", "CF-Binding": "API"};
-      return Response.json((await (await fetch("https://h/", {headers})).json()).headers)""")
-    bindings = {"API": PlainFetcher(origin, "certificate")}
-    with running(code, bindings, fallback=PlainFetcher(origin, "plain")) as worker:
-        seen = worker.fetch().json()
-    assert seen["X-Fetcher"] == "plain"
+# What a plain fetch may say of itself; none of it makes the bridge take it for the binding's.
+FORGED = {
+    "headers": """fetch("https://h/", { headers: { "Host": "out1", "X-Binding": "API", "CF-Binding": "API",
+        "cf-blob": '{"binding":"API"}', "Forwarded": "host=out1" } })""",
+    "what is said of the connection": """fetch("https://h/", { headers: { "Connection": "x-fetcher, host",
+        "Proxy-Connection": "keep-alive", "Proxy-Authorization": "API", "Transfer-Encoding": "chunked" } })""",
+    "the bridge's own name": "fetch('http://bridge/out1')",
+    "a user name": "fetch('https://API:API@h/')",
+    "a URL in the path": "fetch('http://h/http://out1/')",
+    "a line in the path": "fetch('https://h/a\\r\\nX-Fetcher:certificate')",
+    "cf": "fetch('https://h/', { cf: { binding: 'API', resolveOverride: 'out1' } })",
+}
 
 
-def test_the_heap_is_bounded_and_the_next_request_gets_a_fresh_worker() -> None:
-    code = handler("""if (request.url.endsWith('/fine')) return new Response('fine');
-      const kept = []; for (;;) kept.push(new Array(1000).fill(1.5))""")
-    with running(code, limits=Limits(heap_mb=64)) as worker:
-        with pytest.raises(WorkerThrew, match=r"^The worker ran out of memory \(64 MB\)"):
-            worker.fetch()
-        assert worker.fetch("/fine").text() == "fine"
+@pytest.mark.parametrize("name", FORGED)
+def test_a_plain_fetch_never_passes_for_a_bindings(name: str, origin: PlainOrigin) -> None:
+    code = handler(f"return Response.json((await (await {FORGED[name]}).json()).headers)")
+    fetchers = {"API": PlainFetcher(origin, "certificate")}
+    with running(code, fetchers, fallback=PlainFetcher(origin, "plain")) as worker:
+        answer = worker.fetch().json()
+    assert answer["X-Fetcher"] == "plain"
+    assert len(origin.requests) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not enforce ulimit -d")
-def test_array_buffers_are_bounded_too() -> None:
-    code = handler("""let got = 0; const kept = [];
-      try { for (; got < 4096; got += 64) kept.push(new Uint8Array(64 << 20).fill(1)) }
-      catch { return new Response(got) }
-      return new Response("all")""")
-    assert 64 <= int(outcome(code)) < 1100
+def test_each_bindings_fetch_is_its_own_and_env_lists_no_more_than_was_bound(origin: PlainOrigin) -> None:
+    code = handler("""const who = async (binding, asked) => (await (await binding.fetch("https://h/", asked)).json())
+        .headers["X-Fetcher"];
+      const forged = { headers: { Host: "out2", "X-Binding": "TWO" } };
+      return Response.json({ names: Reflect.ownKeys(env), seen: [await who(env.ONE, forged), await who(env.TWO)],
+        borrowed: await who({ fetch: env.TWO.fetch.bind(env.ONE) }) })""")
+    fetchers = {"ONE": PlainFetcher(origin, "one"), "TWO": PlainFetcher(origin, "two")}
+    with running(code, fetchers, variables={"PLAIN": "text"}) as worker:
+        assert worker.fetch().json() == {"names": ["ONE", "TWO", "PLAIN"], "seen": ["one", "two"], "borrowed": "one"}
+
+
+# A second request hidden in the body of the first, behind headers that lie about its length.
+SMUGGLED = {
+    "chunks that end early": ("{ 'Transfer-Encoding': 'chunked', 'Content-Length': '4' }", "'0\\r\\n\\r\\n' + hidden"),
+    "a length that is too short": ("{ 'Content-Length': '2' }", "'aa' + hidden"),
+    "a stream with a length": (
+        "{ 'Content-Length': '2', 'Transfer-Encoding': 'identity' }",
+        "new Response(hidden).body",
+    ),
+    "two lengths": ("[['Content-Length', '2'], ['Content-Length', '3']]", "hidden"),
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLED)
+def test_a_request_in_a_body_stays_a_body(name: str, origin: PlainOrigin) -> None:
+    headers, body = SMUGGLED[name]
+    code = handler(f"""const hidden = "GET http://h/smuggled HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n";
+      const answer = await fetch("http://h/seen", {{ method: "POST", headers: {headers}, body: {body} }});
+      return new Response((await answer.json()).body.endsWith(hidden));""")
+    with running(code, fallback=PlainFetcher(origin)) as worker:
+        assert worker.fetch().text() == "true"
+        assert worker.fetch().text() == "true"  # on the same connection, had the first left something on it
+    assert origin.requests == ["POST /seen", "POST /seen"]
+
+
+def test_an_upgrade_is_refused_before_an_origin_is_asked(origin: PlainOrigin) -> None:
+    code = handler("""const headers = { Upgrade: "websocket", Connection: "Upgrade" };
+      return new Response((await fetch("http://h/", { headers })).status)""")
+    with running(code, fallback=PlainFetcher(origin)) as worker:
+        assert worker.fetch().text() == "403"
+    assert origin.requests == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_folder_of_one_worker_is_closed_to_the_others_and_gone_when_it_stops() -> None:
+    with running(handler("return new Response()")) as worker:
+        worker.fetch()
+        folder = Path(os.readlink(f"/proc/{worker.program.pid}/cwd")).parent
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

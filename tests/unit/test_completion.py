@@ -105,6 +105,7 @@ def test_every_table_row_names_something_that_a_magic_or_the_interface_has() -> 
         ("%%worker -o o", ["order", "overview"]),
         ("%%worker --data @ov", ["@overview"]),
         ("%mtls_handshake ov", ["overview"]),
+        ("%mtls_handshake x --compare ov", ["overview"]),
         ("%%worker --name x --no", ["--no-trace"]),
         ("1 + 1\n%mtls_bindings --remove M", ["MY_CERT"]),
         ("%%worker\nexport default { fetch: (r, env) => env.", ["GREETING", "MY_CERT", "OTHER"]),

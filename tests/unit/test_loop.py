@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import pytest
@@ -379,9 +382,11 @@ def test_what_arrives_meanwhile_is_shown_in_order_in_the_waiting_thread(loop: Lo
             await asyncio.sleep(0)
         return "done"
 
-    future = loop.submit(telling())
     result = wait(
-        future, loop.stop, inbox=inbox, show=lambda item: shown.append((item, threading.current_thread().name))
+        lambda: loop.submit(telling()),
+        loop.stop,
+        inbox=inbox,
+        show=lambda item: shown.append((item, threading.current_thread().name)),
     )
     assert result == "done"
     assert shown == [(number, threading.current_thread().name) for number in range(100)]
@@ -395,7 +400,7 @@ def test_an_item_is_shown_while_the_work_goes_on(loop: LoopThread) -> None:
         inbox.put("now")
         return await asyncio.to_thread(seen.wait, 5)
 
-    assert wait(loop.submit(telling()), loop.stop, inbox=inbox, show=lambda item: seen.set())
+    assert wait(lambda: loop.submit(telling()), loop.stop, inbox=inbox, show=lambda item: seen.set())
 
 
 def test_a_deadline_stops_the_work_and_shows_what_it_said_before(loop: LoopThread) -> None:
@@ -409,7 +414,7 @@ def test_a_deadline_stops_the_work_and_shows_what_it_said_before(loop: LoopThrea
 
     began = time.monotonic()
     with pytest.raises(Interrupted) as caught:
-        wait(loop.submit(telling()), loop.stop, timeout_s=0.2, inbox=inbox, show=shown.append)
+        wait(lambda: loop.submit(telling()), loop.stop, timeout_s=0.2, inbox=inbox, show=shown.append)
     assert caught.value.by == "deadline"
     assert time.monotonic() - began < 1.2
     assert shown == ["first"]
@@ -425,7 +430,7 @@ def test_an_endless_stream_of_items_does_not_hide_the_deadline(loop: LoopThread)
             await asyncio.sleep(0)
 
     with pytest.raises(Interrupted):
-        wait(loop.submit(chattering()), loop.stop, timeout_s=0.2, inbox=inbox)
+        wait(lambda: loop.submit(chattering()), loop.stop, timeout_s=0.2, inbox=inbox)
 
 
 def test_an_interrupt_stops_the_work_and_a_second_one_does_not_stop_the_stopping(loop: LoopThread) -> None:
@@ -440,15 +445,15 @@ def test_an_interrupt_stops_the_work_and_a_second_one_does_not_stop_the_stopping
 
     def stop() -> None:
         stops.append("begun")
-        if len(stops) == 1:
-            signal.raise_signal(signal.SIGINT)  # pressed again while we stop
+        signal.raise_signal(signal.SIGINT)  # pressed again while we stop
         loop.stop()
+        stops.append("ended")
 
     with pytest.raises(Interrupted) as caught:
-        wait(loop.submit(endless()), stop, inbox=inbox, show=lambda item: presser.start())
+        wait(lambda: loop.submit(endless()), stop, inbox=inbox, show=lambda item: presser.start())
     presser.join()
     assert caught.value.by == "interrupt"
-    assert stops == ["begun", "begun"]
+    assert stops == ["begun", "ended"]
     assert until(lambda: not alive())
 
 
@@ -463,7 +468,7 @@ def test_an_error_of_the_display_stops_the_work_too(loop: LoopThread) -> None:
         await asyncio.sleep(3600)
 
     with pytest.raises(TimeoutError, match="the display's own"):
-        wait(loop.submit(telling()), loop.stop, inbox=inbox, show=broken)
+        wait(lambda: loop.submit(telling()), loop.stop, inbox=inbox, show=broken)
     assert until(lambda: not alive())
 
 
@@ -472,4 +477,88 @@ def test_what_the_coroutine_raises_comes_out_of_wait(loop: LoopThread) -> None:
         raise LookupError("x")
 
     with pytest.raises(LookupError):
-        wait(loop.submit(raising()), loop.stop, timeout_s=5)
+        wait(lambda: loop.submit(raising()), loop.stop, timeout_s=5)
+
+
+@pytest.mark.parametrize("where", ["before it begins", "after it has begun"])
+def test_an_interrupt_while_the_work_is_begun_waits_until_it_is_and_then_stops_it(loop: LoopThread, where: str) -> None:
+    begun: list[Future[None]] = []
+
+    def begin() -> Future[None]:
+        if where == "before it begins":
+            signal.raise_signal(signal.SIGINT)
+        begun.append(loop.submit(asyncio.sleep(3600)))
+        if where == "after it has begun":
+            signal.raise_signal(signal.SIGINT)
+        return begun[0]
+
+    with pytest.raises(Interrupted):
+        wait(begin, loop.stop)
+    assert begun[0].done()
+    assert until(lambda: not alive())
+
+
+def test_wherever_in_the_wait_an_interrupt_comes_nothing_is_left_running() -> None:
+    """Press at the first traced line of `waiting.py`, then at the second, and so on to the last."""
+    handler = signal.getsignal(signal.SIGINT)
+    step, outcomes = 0, []
+    while not outcomes or outcomes[-1] != "not pressed":
+        step += 1
+        work: Future[str] = Future()
+        begun: list[Future[str]] = []
+        presses = press_at_line(step, work)
+        sys.settrace(presses)
+        try:
+            wait(partial(lambda work, begun: begun.append(work) or work, work, begun), partial(end, work))
+            outcomes.append("pressed too late" if presses.pressed else "not pressed")
+        except Interrupted:
+            outcomes.append("stopped")
+        except KeyboardInterrupt:
+            outcomes.append("before or after")
+        finally:
+            sys.settrace(None)
+        assert not begun or work.done(), f"interrupted at line {step} of the wait, the work went on"
+        assert signal.getsignal(signal.SIGINT) is handler
+    assert {"stopped", "before or after"} <= set(outcomes)
+
+
+def end(work: Future[str]) -> None:
+    if not work.done():
+        work.set_result("stopped")
+
+
+class press_at_line:
+    """Trace `waiting.py`: interrupt at its line number `step`, and end the work once it is waited for."""
+
+    def __init__(self, step: int, work: Future[str]) -> None:
+        self.pressed = False
+        self._left = step
+        self._work = work
+
+    def __call__(self, frame: Any, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.endswith("waiting.py"):
+            return None
+        if event == "line":
+            self._left -= 1
+            if self._left == 0:
+                self.pressed = True
+                signal.raise_signal(signal.SIGINT)
+            if frame.f_code.co_name == "_relay_until_done":
+                end(self._work)
+        return self
+
+
+def test_an_ignored_interrupt_stays_ignored(loop: LoopThread) -> None:
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+        async def telling() -> str:
+            inbox.put("now")
+            return "done"
+
+        press = lambda item: signal.raise_signal(signal.SIGINT)  # noqa: E731
+        assert wait(lambda: loop.submit(telling()), loop.stop, inbox=inbox, show=press) == "done"
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)

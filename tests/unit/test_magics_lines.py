@@ -568,3 +568,60 @@ def test_without_a_handshake_there_is_nothing_to_show(notebook: Notebook) -> Non
     notebook.refused("%mtls_handshake", UsageError)
     error = notebook.refused("%mtls_handshake nothing", UsageError)
     assert "nothing" in error.message
+
+
+PLAIN = """
+from workers import fetch
+async def on_fetch(request, env):
+    return await fetch("https://example-secure-origin.com")
+"""
+
+
+def shown(notebook: Notebook, monkeypatch: pytest.MonkeyPatch, line: str) -> list[Any]:
+    """Return the values that `line` displays."""
+    found: list[Any] = []
+    monkeypatch.setattr("mtls_notebook.magics.display", lambda *values: found.extend(values))
+    notebook.run(line)
+    return found
+
+
+def test_compare_alone_sets_the_last_run_beside_tls_where_it_is_mtls(
+    live: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.run("%mtls_lab --origin optional --dir other")
+    live.run("%mtls_upload --cert other/cert.pem --key other/key.pem --name my-client-cert")
+    live.run("%%worker -o mutual\n" + ANNOUNCED)
+    error = live.refused("%mtls_handshake --compare", UsageError)
+    assert 'fetch("https://example-secure-origin.com")' in error.hint
+    live.run("%%worker -o plain\n" + PLAIN)
+    for line in ("%mtls_handshake --compare", "%mtls_handshake mutual --compare"):
+        (both,) = shown(live, monkeypatch, line)
+        assert (both.left.outcome, both.right.outcome) == ("server-only", "mutual")
+        assert both.left.events == live["plain"].handshakes[0].events
+    assert {pair.only for pair in both.servers.pairs} == {"", "right"}
+    assert both.servers.right.peer_verified is not None
+    error = live.refused("%mtls_handshake plain --compare plain", UsageError)
+    assert "--both-ends" in error.hint
+
+
+def test_what_a_refused_run_lacks_is_told_beside_the_run_that_passed(
+    live: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.run("%%worker -o mutual\n" + ANNOUNCED)
+    live.refused("%%worker -o plain\n" + PLAIN, WorkerThrew)
+    (both,) = shown(live, monkeypatch, "%mtls_handshake plain --compare")
+    assert (both.left.outcome, both.right.outcome) == ("refused-by-server", "mutual")
+
+
+def test_a_comparison_is_written_as_one_page(live: Notebook, tmp_path: Path) -> None:
+    live.run("%%worker -o mutual\n" + ANNOUNCED)
+    said = live.run("%mtls_handshake mutual --both-ends --export ends.html")
+    assert "ends.html" in said
+    assert "recorded at both ends" in (tmp_path / "ends.html").read_text("utf-8")
+    assert live.session.both_ends(live["mutual"]).same_connection
+
+
+def test_without_a_recording_of_the_server_both_ends_says_so(live: Notebook) -> None:
+    live.run("%%worker -o mutual\n" + ANNOUNCED)
+    live.run("%mtls_lab stop")
+    live.refused("%mtls_handshake mutual --both-ends", LabError)

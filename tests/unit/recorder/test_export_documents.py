@@ -11,6 +11,7 @@ from mtls_notebook.recorder.documents import document, fields
 from mtls_notebook.recorder.events import Event, Failure, Kind, Request, Target
 from mtls_notebook.recorder.handshake import fold
 from mtls_notebook.recorder.har import RecordedRequest, RequestFacts, har, recorded_requests
+from mtls_notebook.recorder.phases import Phases, Setup
 from mtls_notebook.worker.exchange import Subrequest
 from tests.unit.recorder.recorded import recorded
 from tests.unit.tls.captured import NAMES, decoded
@@ -109,6 +110,9 @@ def subrequest(**changes: object) -> Subrequest:
         connection=1,
         request_bytes=12,
         response_bytes=345,
+        setup=Setup.of(timed()),
+        ready_ns=17 * MS,
+        sent_ns=18 * MS,
     )
     return replace(made, **changes)
 
@@ -150,22 +154,23 @@ def test_the_phases_fill_the_time_and_tls_lies_within_connect() -> None:
         "dns": 3.0,
         "connect": 12.0,
         "ssl": 7.0,
-        "send": 0.0,
-        "wait": 13.0,
+        "send": 1.0,
+        "wait": 12.0,
         "receive": 12.0,
     }
     assert made["time"] == 42.0
 
 
 def test_on_a_reused_connection_nothing_is_set_up() -> None:
-    made = entry(subrequest(reused=True, started_ns=20 * MS), timed())
-    assert [made["timings"][name] for name in ("blocked", "dns", "connect", "ssl")] == [-1, -1, -1, -1]
-    assert (made["time"], made["timings"]["wait"], made["_tls"]["connectionReused"]) == (22.0, 10.0, True)
+    reused = subrequest(reused=True, setup=None, started_ns=20 * MS, ready_ns=21 * MS, sent_ns=22 * MS)
+    made = entry(reused, timed())
+    assert [made["timings"][name] for name in ("blocked", "dns", "connect", "ssl")] == [1.0, -1, -1, -1]
+    assert (made["time"], made["timings"]["wait"], made["_tls"]["connectionReused"]) == (22.0, 8.0, True)
 
 
 def test_a_request_that_was_refused_has_status_0_and_the_alert() -> None:
     events = list(recorded("tls13-refused"))
-    made = entry(subrequest(status=None, headers_ns=None, ended_ns=MS), events)
+    made = entry(subrequest(status=None, headers_ns=None, ended_ns=19 * MS), events)
     assert (made["response"]["status"], made["response"]["statusText"]) == (0, "")
     assert made["_tls"]["alert"] == {"number": 116, "name": "certificate_required", "sender": "server"}
     assert made["_tls"]["messages"][0] == {"name": "ClientHello", "sender": "client"}
@@ -198,12 +203,19 @@ def test_requests_are_read_off_a_recording_when_nobody_names_them() -> None:
         Event(20 * MS, 1, Kind.RESPONSE, 200),
         Event(21 * MS, 1, Kind.REQUEST, Request("GET", "/b", 2)),
     ]
-    assert recorded_requests(events) == (
-        RecordedRequest("GET", "https://origin.example/a?x=1", 2 * MS, 20 * MS, None, 200, 1, reused=False),
-        RecordedRequest("GET", "https://origin.example/b", 21 * MS, None, None, None, 1, reused=True),
+    a, b = "https://origin.example/a?x=1", "https://origin.example/b"
+    setup = Setup(2 * MS, 5 * MS, 10 * MS)
+    first, second = recorded_requests(events)
+    assert first == RecordedRequest(
+        "GET", a, 2 * MS, 20 * MS, None, 200, 1, reused=False, asked_ns=18 * MS, setup=setup
     )
+    assert second == RecordedRequest("GET", b, 21 * MS, None, None, None, 1, reused=True, asked_ns=21 * MS)
+    assert first.phases == Phases(0, 3 * MS, 5 * MS, 8 * MS, 0, 2 * MS, 0)
+    assert dict(second.phases) == {"queue": 0, "send": 0, "wait": 0}
 
 
-def test_a_failed_handshake_ends_the_connect_phase() -> None:
-    made = entry(subrequest(status=None, headers_ns=None, ended_ns=18 * MS), timed(done=False))
-    assert (made["timings"]["connect"], made["timings"]["ssl"], made["time"]) == (12.0, -1, 18.0)
+def test_a_failed_handshake_is_the_last_phase() -> None:
+    failed = subrequest(status=None, ready_ns=None, sent_ns=None, headers_ns=None, ended_ns=18 * MS)
+    made = entry(failed, timed(done=False))
+    assert (made["timings"]["connect"], made["timings"]["ssl"], made["time"]) == (13.0, 8.0, 18.0)
+    assert [made["timings"][name] for name in ("send", "wait", "receive")] == [0.0, 0.0, 0.0]

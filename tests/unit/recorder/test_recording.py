@@ -63,3 +63,18 @@ def test_a_connection_that_carries_requests_for_ever_keeps_its_handshake_and_the
     assert len(ordinals) > MOST_CARRIED // 5
     assert [event.kind for event in events if event.kind not in (Kind.REQUEST, Kind.RESPONSE)] == [*told, Kind.ALERT]
     assert [event.at_ns for event in events] == sorted(event.at_ns for event in events)
+
+
+def test_what_was_so_far_stays_so_whatever_comes_after() -> None:
+    recording = Recording()
+    number = recording.open()
+    recording.add(number, Kind.TLS_DONE, "")
+    recording.add(number, Kind.REQUEST, Request("GET", "/", 1))
+    before = recording.so_far(number)
+    told = recording.events(number)
+    for ordinal in range(2, 2_000):
+        recording.add(number, Kind.REQUEST, Request("GET", "/", ordinal))
+    assert tuple(before) == told == tuple(before[:])
+    assert (len(before), before[-1]) == (2, told[-1])
+    assert tuple(recording.so_far(number)) == recording.events(number)
+    assert not recording.so_far(99)

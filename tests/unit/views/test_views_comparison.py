@@ -33,8 +33,20 @@ def test_the_state_is_plain_json_below_its_limit_with_both_ends_too() -> None:
 
 def test_two_handshakes_with_both_ends_still_have_fields_to_compare() -> None:
     state = view.state(both(), both())
-    for end in state["ends"]:
-        assert all(arrow["anatomy"]["fields"] for arrow in end["right"]["arrows"] if arrow["anatomy"])
+    assert all(anatomy["fields"] for anatomy in state["anatomies"])
+    drawn = [arrow for end in state["ends"] for arrow in end["right"]["arrows"] if arrow["anatomy"] is not None]
+    assert drawn
+    assert all(0 <= arrow["anatomy"] < len(state["anatomies"]) for arrow in drawn)
+
+
+def test_what_both_ends_hold_alike_is_sent_once() -> None:
+    state = view.state(both(), both())
+    told = [json.dumps(anatomy) for anatomy in state["anatomies"]]
+    assert len(set(told)) == len(told)
+    client, server = state["ends"]
+    for side in ("left", "right"):
+        numbers = [[arrow["anatomy"] for arrow in end[side]["arrows"]] for end in (client, server)]
+        assert numbers[0] == numbers[1]
 
 
 def test_every_arrow_of_each_side_stands_in_one_row_in_order() -> None:
@@ -64,7 +76,7 @@ def test_fields_with_other_bytes_are_marked_on_both_sides_and_equal_ones_are_not
     hello = next(pair for pair in end["pairs"] if end["right"]["arrows"][pair["right"]]["name"] == "ClientHello")
     for side in ("left", "right"):
         drawn = end[side]
-        found = nodes(state, drawn["arrows"][hello[side]]["anatomy"])
+        found = nodes(state, state["anatomies"][drawn["arrows"][hello[side]]["anatomy"]])
         marked = {found[number].path[-1] for number in hello[f"{side}_differs"]}
         assert "random" in marked
         assert "msg_type" not in marked
@@ -118,3 +130,31 @@ def test_the_widget_carries_its_own_static_forms() -> None:
     assert data["text/html"] == view.html(both())
     assert (widget.shown, widget.end) == ("both", 0)
     widget.close()
+
+
+def test_the_servers_view_is_named_after_the_clients_and_says_what_it_cannot_know() -> None:
+    nameless = [replace(side, host="", port=0, via="") for side in (both().left, both().right)]
+    shown = replace(both(), servers=compare(*nameless))
+    client, server = view.state(shown)["ends"]
+    assert (client["name"], server["name"]) == ("client's view", "server's view")
+    assert server["title"] == client["title"] == "origin.example"
+    assert [server[side]["name"] for side in ("left", "right")] == ["TLS", "mTLS"]
+    assert "A server sees no name lookup" in server["words"]
+    assert "A server sees no name lookup" not in client["words"]
+    assert "The server&#x27;s view" in view.html(shown)
+    assert view.text(shown) == view.text(both())
+
+
+def test_a_server_whose_end_alone_was_recorded_is_told_of() -> None:
+    note = "Of the servers only the right one's recording is here."
+    (end,) = view.state(replace(both(), note=note))["ends"]
+    assert note in end["words"]
+
+
+def test_messages_that_one_end_never_recorded_are_not_said_to_have_arrived() -> None:
+    shown = met()
+    cut = compare(shown, replace(shown, arrows=shown.arrows[:5]))
+    (end,) = view.state(cut)["ends"]
+    assert "every message arrived" not in end["words"]
+    assert "only in client" in end["words"]
+    assert any("Only the client recorded it" in pair["words"] for pair in end["pairs"])

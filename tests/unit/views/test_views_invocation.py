@@ -21,22 +21,39 @@ def test_the_state_is_plain_json() -> None:
 def test_a_subrequest_shows_binding_certificate_status_and_its_own_handshake() -> None:
     first, again, refused = view.trace(run())
     assert (first["binding"], first["status"]["text"], first["handshake"]) == ("MY_CERT", "200", 0)
-    assert first["certificate"]["fingerprint"].replace(":", "").lower() == chain()[0].fingerprint_sha256
-    assert first["certificate"]["name"] == "client, one + only"
+    (offered,) = view.state(run())["certificates"]
+    assert offered["fingerprint"].replace(":", "").lower() == chain()[0].fingerprint_sha256
+    assert offered["name"] == "client, one + only"
+    assert (first["certificate"], again["certificate"]) == (0, 0)
     assert (again["words"], again["handshake"]) == ("connection reused: no handshake", -1)
-    assert (refused["binding"], refused["certificate"], refused["handshake"]) == ("", None, 1)
+    assert (refused["binding"], refused["certificate"], refused["handshake"]) == ("", -1, 1)
     assert refused["note"]["fix"] == DIAGNOSIS.fix
 
 
 def test_bars_lie_in_order_between_the_first_start_and_the_last_end() -> None:
     bars = [row["bar"] for row in view.trace(run())]
-    assert bars == [[0.0, 37.5, 50.0], [50.0, 62.5, 75.0], [75.0, 100.0, 100.0]]
+    assert [(bar["at"], bar["width"]) for bar in bars] == [(0.0, 50.0), (50.0, 25.0), (75.0, 25.0)]
 
 
 def test_a_trace_that_took_no_time_still_has_bars() -> None:
     (only,) = run().trace[:1]
-    still = replace(only, started_ns=5, headers_ns=5, ended_ns=5)
-    assert view.trace(run(trace=(still,)))[0]["bar"] == [0.0, 0.0, 0.0]
+    still = replace(only, started_ns=5, setup=None, ready_ns=5, sent_ns=5, headers_ns=5, ended_ns=5)
+    (row,) = view.trace(run(trace=(still,)))
+    assert (row["bar"]["at"], row["bar"]["width"], row["bar"]["time"]) == (0.0, 0.0, "0.00 ms")
+    assert [part[1] for part in row["bar"]["parts"]] == [0, 0, 0, 0]
+
+
+def test_a_subrequest_that_failed_before_any_handshake_is_opened_too() -> None:
+    lost = replace(run().trace[2], connection=None, setup=None, ready_ns=None, sent_ns=None)
+    assert view.first_opened(run(trace=(*run().trace[:2], lost))) == 2
+    assert view.details(run(trace=(lost,)), 0) == {}
+
+
+def test_the_times_are_folded_away_in_html_and_absent_from_the_text() -> None:
+    page, text = view.html(run()), view.text(run())
+    assert "<summary>Where the time went</summary>" in page
+    assert "<td>1.40 ms</td>" in page
+    assert not re.search(r"\d ms|\d s\b", text)
 
 
 def test_a_failed_subrequest_is_opened_at_once() -> None:
@@ -74,7 +91,7 @@ def test_the_plain_text_tells_answer_log_subrequests_and_diagnosis() -> None:
 def test_the_plain_text_does_not_depend_on_time_or_connection() -> None:
     slower = run(
         elapsed_ns=99,
-        trace=tuple(replace(sub, started_ns=sub.started_ns + 7, response_bytes=5) for sub in run().trace),
+        trace=tuple(replace(sub, started_ns=sub.started_ns - 7, response_bytes=5) for sub in run().trace),
     )
     assert view.text(slower) == view.text(run())
 
@@ -97,12 +114,40 @@ def test_many_log_lines_are_cut_and_counted() -> None:
     assert (len(state["logs"]), state["hidden_logs"]) == (view.LOG_LINES_SHOWN, 200)
 
 
-def test_many_handshakes_are_cut_and_the_rows_beyond_open_none() -> None:
+def test_of_many_handshakes_the_first_come_at_once_and_all_others_when_they_are_opened() -> None:
     handshakes = tuple(replace(run().handshakes[0], connection=number) for number in range(12))
     trace = tuple(replace(run().trace[0], connection=number) for number in range(12))
-    state = view.state(run(handshakes=handshakes, trace=trace))
+    many = run(handshakes=handshakes, trace=trace)
+    state = view.state(many)
     assert len(state["handshakes"]) == view.HANDSHAKES_SHOWN
-    assert [row["handshake"] for row in state["trace"]] == [*range(8), -1, -1, -1, -1]
+    assert [row["handshake"] for row in state["trace"]] == [*range(12)]
+    widget = view.view(many)
+    widget.opened = 10
+    assert set(widget.details) == {"10"}
+    assert widget.details["10"]["arrows"][0]["anatomy"]["hex"]
+    widget.close()
+    assert "4 more handshakes: with the run kept as r (-o r), r.handshakes[8]" in view.html(many)
+
+
+def test_a_long_trace_on_new_connections_stays_within_what_a_state_may_hold() -> None:
+    first, shake = run().trace[0], run().handshakes[0]
+    url = "https://example-secure-origin.com/orders/1234?page=12&sort=date"
+    trace = tuple(replace(first, connection=number, url=url) for number in range(1, 161))
+    handshakes = tuple(replace(shake, connection=number) for number in range(1, 161))
+    state = view.state(run(trace=trace, handshakes=handshakes))
+    assert len(state["trace"]) == 160
+    assert length_bytes(state) <= STATE_LIMIT_BYTES
+
+
+def test_where_handshakes_are_cut_those_of_what_failed_are_kept() -> None:
+    first, _, refused = run().trace
+    trace = (*(replace(first, connection=number) for number in range(1, 20)), replace(refused, connection=20))
+    handshakes = tuple(replace(run().handshakes[0], connection=number) for number in range(1, 21))
+    many = run(trace=trace, handshakes=handshakes)
+    assert view.first_opened(many) == 19
+    assert view.trace(many)[19]["handshake"] == 7
+    assert set(view.details(many, 19)) == {"7"}
+    assert view.page_values(many)["details"].keys() == {str(place) for place in range(20)}
 
 
 def test_the_state_of_many_handshakes_stays_small_and_the_opened_one_is_there_whole() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mtls_notebook.recorder.events import Kind
+from mtls_notebook.recorder.phases import Setup
 from mtls_notebook.views import invocation as view
 from mtls_notebook.views import live as module
 from mtls_notebook.views.live import LiveInvocation
@@ -63,6 +64,22 @@ def test_a_subrequest_appears_when_it_begins_and_is_replaced_as_more_is_known(wa
     watched.live.push(replace(begun, headers_ns=20, ended_ns=30, status=200))
     after = watched.wait(lambda s: s["trace"] and s["trace"][0]["status"]["text"] == "200")
     assert len(after["trace"]) == 1
+
+
+def test_a_subrequest_says_which_phase_it_is_in(watched: Watched) -> None:
+    begun = Subrequest("", "GET", "https://origin.example/", "", 10)
+    watched.live.push(begun)
+    told = events("tls13-mtls")
+    for event in told[:4]:
+        watched.live.push(event)
+    watched.wait(lambda s: s["trace"] and s["trace"][0]["bar"]["now"] == "waiting for a connection…")
+    watched.live.push(replace(begun, connection=1))
+    state = watched.wait(lambda s: s["trace"] and s["trace"][0]["bar"]["now"] == "TLS handshake…")
+    assert [part[0] for part in state["trace"][0]["bar"]["parts"]] == [0, 1, 2, 3]
+    ready = replace(begun, connection=1, setup=Setup.of(told), ready_ns=told[-1].at_ns, sent_ns=told[-1].at_ns)
+    watched.live.push(ready)
+    watched.wait(lambda s: s["trace"] and s["trace"][0]["bar"]["now"] == "waiting for the answer…")
+    assert watched.live._opening == {}
 
 
 def test_messages_appear_as_they_cross(watched: Watched) -> None:

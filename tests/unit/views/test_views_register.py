@@ -14,7 +14,7 @@ from IPython.core.formatters import DisplayFormatter
 from mtls_notebook import Session, views
 from mtls_notebook.recorder.compare import compare
 from mtls_notebook.session.store import Stored
-from tests.unit.views.material import chain, run, stored
+from tests.unit.views.material import chain, results, run, stored
 from tests.unit.views.replay import handshake
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -31,6 +31,7 @@ VALUES: dict[str, Callable[[], object]] = {
     "Handshake": lambda: handshake("tls13-mtls"),
     "Comparison": lambda: compare(handshake("tls13"), handshake("tls13-mtls")),
     "Invocation": run,
+    "Results": results,
     "Certificate": lambda: chain()[0],
     "Stored": stored,
     "Session": lambda: holding(stored()),

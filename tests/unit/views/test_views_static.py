@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtls_notebook.views import assets, static
+from mtls_notebook.views.batch import BatchWidget
 from mtls_notebook.views.certificate import CertificateWidget
 from mtls_notebook.views.comparison import ComparisonWidget
 from mtls_notebook.views.handshake import HandshakeWidget
@@ -17,7 +18,7 @@ from mtls_notebook.views.store import StoreWidget
 from mtls_notebook.views.upload import UploadZone
 
 SHOWN = (HandshakeWidget, CertificateWidget, InvocationWidget, ComparisonWidget)
-WIDGETS = (*SHOWN, StoreWidget, UploadZone)
+WIDGETS = (*SHOWN, BatchWidget, StoreWidget, UploadZone)
 FOLDER = Path(static.__file__).parent
 
 
@@ -63,7 +64,16 @@ def test_a_widgets_class_names_are_styled_or_only_hooks(widget: type) -> None:
     script, sheet = str(widget._esm), str(widget._css)  # type: ignore[attr-defined]
     used = set(re.findall(r"mtls-[a-z]+(?:-[a-z]+)*", re.sub(r"//.*", "", script)))
     styled = set(re.findall(r"\.(mtls-[a-z]+(?:-[a-z]+)*)", sheet))
-    families = ("mtls-icon", "mtls-tone", "mtls-from", "mtls-bar", "mtls-json", "mtls-log", "mtls-body")
+    families = (
+        "mtls-icon",
+        "mtls-tone",
+        "mtls-from",
+        "mtls-period",
+        "mtls-phase",
+        "mtls-json",
+        "mtls-log",
+        "mtls-body",
+    )
     assert {name for name in used - styled - hooks if not name.startswith(families)} <= PLAIN
 
 

@@ -9,7 +9,10 @@ import pytest
 from mtls_notebook.errors import EngineUnavailable, NotAResponse, WorkerSyntaxError, WorkerThrew
 from mtls_notebook.worker.exchange import HttpResponse
 from mtls_notebook.worker.faults import ended, gave_up, told, uncaught
+from mtls_notebook.worker.workerd_config import Limits
 from mtls_notebook.worker.workerd_process import Ending
+
+LIMITS = Limits(heap_mb=128, memory_mb=512)
 
 SHOWN = "TypeError: x\n    at deep (cell:7:3)\n    at async Object.fetch (cell:2:9)"
 STACK = SHOWN + "\n    at async Object.fetch (notebook-host:70:22)"
@@ -73,16 +76,20 @@ STARTS = [
 
 @pytest.mark.parametrize(("words", "kind", "end"), STARTS)
 def test_a_worker_that_did_not_start_is_told_by_workerds_last_line(words: str, kind: type, end: str) -> None:
-    error = ended(Ending(1, ("a warning", f"service main: {words}")), "cell", 128)
+    error = ended(Ending(1, ("a warning", f"service main: {words}")), "cell", LIMITS)
     assert type(error) is kind
     assert error.message.endswith(end)
 
 
 def test_memory_death_and_a_missing_binary_have_their_own_words() -> None:
-    heap = ended(Ending(-6, ("V8 fatal error; location = Reached heap limit; message = …", "*** signal")), "cell", 128)
+    heap = ended(
+        Ending(-6, ("V8 fatal error; location = Reached heap limit; message = …", "*** signal")), "cell", LIMITS
+    )
     assert heap.message == "The worker ran out of memory (128 MB)"
-    assert isinstance(ended(Ending(127, ("sh: 1: exec: workerd: not found",)), "cell", 128), EngineUnavailable)
-    assert "status -9" in ended(Ending(-9, ()), "cell", 128).message
+    full = ended(Ending(1, ("stack: /lib/x", "1234 live pages; spans: 5 ns/span")), "cell", LIMITS)
+    assert full.message == "The worker ran out of memory (512 MB)"
+    assert isinstance(ended(Ending(127, ("sh: 1: exec: workerd: not found",)), "cell", LIMITS), EngineUnavailable)
+    assert "status -9" in ended(Ending(-9, ()), "cell", LIMITS).message
 
 
 def test_an_answer_that_broke_off_names_what_was_thrown_if_workerd_did() -> None:

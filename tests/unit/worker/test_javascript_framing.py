@@ -144,3 +144,26 @@ def test_headers_have_a_name_and_a_colon_right_after_it(head: bytes) -> None:
 def test_a_value_is_found_whatever_the_case_of_its_name() -> None:
     assert value_of((("X-A", "1"), ("x-a", "2")), "x-a") == "1"
     assert value_of((), "x-a") == ""
+
+
+def test_a_receiver_that_gives_up_between_any_two_bytes_may_come_again() -> None:
+    said = b"2;x=y\r\nok\r\n1\r\n!\r\n0\r\nA: b\r\n\r\n"
+    waiting = iter([part for byte in said for part in (None, bytes([byte]))])
+
+    def receive(_: int) -> bytes:
+        part = next(waiting)
+        if part is None:
+            raise BlockingIOError
+        return part
+
+    inbox, got = Inbox(receive), b""
+    inbox.expect((("Transfer-Encoding", "chunked"),))
+    while True:
+        try:
+            chunk = inbox.chunk()
+        except BlockingIOError:
+            continue
+        if chunk is None:
+            break
+        got += chunk
+    assert (got, list(waiting)) == (b"ok!", [])

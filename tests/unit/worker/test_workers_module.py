@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mtls_notebook.worker import workers_module as workers
+from mtls_notebook.worker.bodies import Source
 from mtls_notebook.worker.hops import Leg, Ports, open_ports
 from mtls_notebook.worker.workers_module import (
     Blob,
@@ -28,13 +29,15 @@ from mtls_notebook.worker.workers_module import (
 class Answer:
     """What an origin function answers; counts how often the body was taken, and whether it was let go of."""
 
+    length: int | None = None
+
     def __init__(self, status: int = 200, headers: list[tuple[str, str]] | None = None, body: bytes = b"") -> None:
         self.status, self.reason, self.headers = status, "", headers or []
         self.parts = [body[:3], body[3:]]
         self.taken = 0
         self.discarded = False
 
-    async def read(self) -> bytes:
+    async def read(self, most_bytes: int | None = None) -> bytes:
         self.taken += 1
         return b"".join(self.parts)
 
@@ -233,7 +236,7 @@ def test_a_clone_and_its_original_are_read_independently_and_the_origin_once() -
 
 def test_a_failed_read_fails_for_the_clone_too() -> None:
     class Broken(Answer):
-        async def read(self) -> bytes:
+        async def read(self, most_bytes: int | None = None) -> bytes:
             self.taken += 1
             raise FetchError("Network connection lost.")
 
@@ -484,3 +487,46 @@ def test_the_module_offers_what_the_platforms_documentation_names() -> None:
         "File",
     } <= set(workers.__all__)
     assert all(hasattr(workers, name) for name in workers.__all__)
+
+
+# -- bodies that are made while they are sent ----------------------------------------------------------
+
+
+async def made(*chunks: Any) -> AsyncIterator[Any]:
+    for chunk in chunks:
+        await asyncio.sleep(0)
+        yield chunk
+
+
+def test_an_asynchronous_generator_is_a_body_of_bytes_and_text() -> None:
+    async def read() -> bytes:
+        return await Response(made(b"a", "é", bytearray(b"b"))).bytes()
+
+    assert run(read)[0] == "aéb".encode()
+
+
+def test_a_generators_chunk_of_another_type_is_refused_by_name() -> None:
+    async def read() -> bytes:
+        return await Response(made(1)).bytes()
+
+    with pytest.raises(TypeError, match="not int"):
+        run(read)
+
+
+def test_a_streamed_body_is_handed_on_as_it_is_and_its_length_where_that_is_known() -> None:
+    async def sent() -> None:
+        await fetch_through("MY_CERT", "https://a.example/", method="POST", body=made(b"x"))
+        await fetch_through("MY_CERT", "https://a.example/", method="POST", body=Response("four").body)
+
+    _, legs = run(sent, lambda leg: Answer())
+    assert isinstance(legs[0].body, Source)
+    assert (legs[0].body.length, legs[1].body) == (None, b"four")
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_streamed_body_is_not_sent_a_second_time_to_where_a_redirect_leads(status: int) -> None:
+    async def sent() -> None:
+        await fetch_through("MY_CERT", "https://a.example/", method="POST", body=made(b"x"))
+
+    with pytest.raises(TypeError, match="second time"):
+        run(sent, redirecting(status))

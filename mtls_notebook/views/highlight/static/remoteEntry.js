@@ -10,24 +10,52 @@
     json: "application/json",
   };
 
-  // First match wins. The kernel decides by the same signs (worker/source.py) and runs the code accordingly.
+  // First match wins, as in the kernel (worker/source.py), which runs the code accordingly. Written out where the
+  // two languages read a pattern differently: WORD and REST are Python's \w and "." there.
+  const WORD = "[\\p{L}\\p{N}_]";
+  const REST = "[^\\n]*";
+  const sign = (pattern) => new RegExp(pattern.replaceAll("WORD", WORD).replaceAll("REST", REST), "mu");
   const SIGNS = [
-    ["python", /^\s*(async\s+def|def|class)\s+\w+.*:\s*(#.*)?$/m],
-    ["python", /^\s*from\s+workers\s+import\b/m],
-    ["ts", /^\s*(interface\s+\w+|type\s+\w+\s*=)|\bsatisfies\s+ExportedHandler|\(\s*\w+\s*:\s*Request\b/m],
+    ["python", sign("^\\s*(?:async\\s+def|def|class)\\s+WORD+REST:\\s*(?:#REST)?$")],
+    ["python", sign("^\\s*from\\s+workers\\s+import(?!WORD)")],
+    ["ts", sign("^\\s*(?:interface\\s+WORD+|type\\s+WORD+\\s*=)|(?<!WORD)satisfies\\s+ExportedHandler|\\(\\s*WORD+\\s*:\\s*Request(?!WORD)")],
+    ["js", sign("^\\s*export\\s+(?:default|const|class|function|async|\\{)|addEventListener\\s*\\(")],
+    ["js", sign("^\\s*(?:const|let|var|function|import\\s+(?:WORD|[{*])RESTfrom)(?!WORD)|=>")],
   ];
 
-  const LANGUAGE = /\s--language(?:\s+|=)["']?(js|ts|python)\b/;
+  // Lab's own parser of Python, once it is here: what it reads without an error is Python for the kernel too.
+  let python = null;
+  let waiting = [];
 
-  function workerLanguage(line, code) {
-    const said = LANGUAGE.exec(line);
-    if (said) return said[1];
-    return SIGNS.find(([, sign]) => sign.test(code))?.[0] ?? "js";
+  async function learnPython(registry) {
+    python = (await registry?.getLanguage("text/x-python"))?.support?.language.parser ?? null;
+    for (const apply of waiting) apply();
+    waiting = [];
   }
 
-  // A wrangler configuration is JSON exactly when its first character, comments aside, opens an object.
+  function isPython(code) {
+    if (/^(\s|#[^\n]*(\n|$))*$/.test(code)) return true; // no statement yet, which that parser takes for an error
+    const statements = code.replace(/^([ \t]*(#[^\n]*)?\n)*/, "");
+    if (!python || /^[ \t]/.test(statements)) return false; // it does not mind an indented first statement
+    let wrong = false;
+    python.parse(code).iterate({ enter: (node) => void (wrong ||= node.type.isError) });
+    return !wrong;
+  }
+
+  // Returns the value of the last --language on the line; what stands in quotes is no option.
+  function saidLanguage(line) {
+    const words = (line.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? []).map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
+    const said = words.map((word, at) => (word === "--language" ? words[at + 1] : /^--language=["']?(\w+)/.exec(word)?.[1]));
+    return said.filter((word) => ["js", "ts", "python"].includes(word)).at(-1);
+  }
+
+  function workerLanguage(line, code) {
+    return saidLanguage(line) ?? SIGNS.find(([, sign]) => sign.test(code))?.[0] ?? (isPython(code) ? "python" : "js");
+  }
+
+  // As the kernel decides (session/config.py): TOML knows neither an opening brace nor these comments.
   function configLanguage(_line, code) {
-    return /^(\s|\/\/.*|\/\*[^]*?\*\/)*\{/.test(code) ? "json" : "toml";
+    return /^[\ufeff \t\r\n]*(\{|\/\/|\/\*)/.test(code) ? "json" : "toml";
   }
 
   const MAGICS = { worker: workerLanguage, mtls_bindings: configLanguage };
@@ -53,6 +81,7 @@
 
     model.contentChanged.connect(apply);
     model.mimeTypeChanged.connect(apply);
+    if (!python) waiting.push(apply);
     apply();
   }
 
@@ -76,26 +105,29 @@
     start();
   }
 
-  function plugin({ INotebookTracker }) {
+  function plugin({ INotebookTracker }, { IEditorLanguageRegistry }) {
     return {
       id: "mtls-notebook:highlight",
       description: "Highlights %%worker and %%mtls_bindings cells in their own language.",
       autoStart: true,
       requires: [INotebookTracker],
-      activate(_app, tracker) {
+      optional: [IEditorLanguageRegistry],
+      activate(_app, tracker, languages) {
+        learnPython(languages);
         tracker.forEach(watchNotebook);
         tracker.widgetAdded.connect((_, panel) => watchNotebook(panel));
       },
     };
   }
 
-  // Lab hands over the modules that it shares; the one needed here is there in a single version.
+  // Lab hands over the modules that it shares; those needed here are there in a single version.
   let shared = {};
 
   async function load() {
-    const [entry] = Object.values(shared["@jupyterlab/notebook"]);
-    const notebook = (await entry.get())();
-    return () => ({ __esModule: true, default: plugin(notebook), mimeType });
+    const names = ["@jupyterlab/notebook", "@jupyterlab/codemirror"];
+    const made = names.map(async (name) => (await Object.values(shared[name])[0].get())());
+    const [notebook, editors] = await Promise.all(made);
+    return () => ({ __esModule: true, default: plugin(notebook, editors), mimeType });
   }
 
   window._JUPYTERLAB = window._JUPYTERLAB ?? {};
