@@ -248,7 +248,8 @@ def _environment(folder: Path) -> dict[str, str]:
     _answer_no_news(Path(moved["JUPYTERLAB_SETTINGS_DIR"]))
     shutil.copytree(LABEXTENSION, Path(moved["JUPYTER_DATA_DIR"]) / "labextensions" / "mtls-notebook")
     path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH", ""))))
-    return {**os.environ, **moved, "PYTHONPATH": path}
+    # A virtual environment's own folders would go before ours, and with them the extension as it was installed.
+    return {**os.environ, **moved, "PYTHONPATH": path, "JUPYTER_PREFER_ENV_PATH": "no"}
 
 
 def _answer_no_news(settings: Path) -> None:

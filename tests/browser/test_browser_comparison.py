@@ -12,10 +12,11 @@ from tests.browser.test_browser_axe import need_axe
 
 SHOW = """
 from mtls_notebook.recorder.compare import compare
+from dataclasses import replace
 from mtls_notebook.views.comparison import ComparisonWidget
 from tests.unit.views.replay import handshake
 both = compare(handshake("tls13"), handshake("tls13-mtls"))
-widget = ComparisonWidget(both, both)
+widget = ComparisonWidget(replace(both, servers=both))
 widget
 """
 
@@ -66,8 +67,10 @@ def test_each_side_can_be_seen_whole_and_the_kernel_follows(notebook: Notebook, 
 
 
 def test_the_other_end_is_one_press_away(notebook: Notebook, view: Locator) -> None:
-    view.get_by_role("button", name="server", exact=True).click()
-    expect(view.get_by_role("button", name="server", exact=True)).to_have_attribute("aria-pressed", "true")
+    servers = view.get_by_role("button", name="server's view", exact=True)
+    servers.click()
+    expect(servers).to_have_attribute("aria-pressed", "true")
+    expect(view.get_by_text("A server sees no name lookup", exact=False)).to_be_visible()
     notebook.expect("widget.end", "1")
 
 

@@ -148,6 +148,47 @@ def test_the_scrubber_steps_through_the_messages(notebook: Notebook, show: Show)
     expect(view.get_by_role("slider", name="Message")).to_have_value("1")
 
 
+def test_escape_gives_the_keys_back_to_the_notebook(notebook: Notebook, show: Show) -> None:
+    view = show("tls13-mtls")
+    view.get_by_role("button", name="ClientHello").click()
+    cells = notebook.cells()
+    notebook.page.keyboard.type("ddxab")
+    assert notebook.cells() == cells
+    notebook.page.keyboard.press("Escape")
+    assert not view.evaluate("root => root.contains(document.activeElement)")
+    assert notebook.page.evaluate("document.activeElement.closest('.jp-Notebook') !== null")
+    notebook.page.keyboard.press("b")  # "insert a cell below", which is the notebook's
+    notebook.page.wait_for_function(
+        "count => window.jupyterapp.shell.currentWidget.content.model.cells.length === count", arg=cells + 1
+    )
+    notebook.page.evaluate("window.jupyterapp.commands.execute('notebook:delete-cell')")
+
+
+def test_playing_is_slow_for_whoever_wants_less_motion(notebook: Notebook, show: Show) -> None:
+    view = show("tls13-mtls")
+    view.get_by_role("button", name="First message").click()
+    for motion, is_slow in (("no-preference", False), ("reduce", True)):
+        notebook.page.emulate_media(reduced_motion=motion)
+        notebook.page.evaluate(HEAR_DELAYS)
+        view.get_by_role("button", name="Play").click()
+        view.get_by_role("button", name="Pause").click()
+        delays = notebook.page.evaluate("window.unhear()")
+        assert any(delay >= 1200 for delay in delays) is is_slow
+    notebook.page.emulate_media(reduced_motion="no-preference")
+
+
+# Notes the delays that scripts ask for, until window.unhear() gives them.
+HEAR_DELAYS = """() => {
+    const real = window.setTimeout;
+    const heard = [];
+    window.setTimeout = (act, delay, ...rest) => {
+        if (String(act).includes('move(')) heard.push(delay);
+        return real(act, delay, ...rest);
+    };
+    window.unhear = () => { window.setTimeout = real; return heard; };
+}"""
+
+
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"])
 def test_text_is_readable_in_every_theme(notebook: Notebook, show: Show, theme: str) -> None:
     view = show("tls13-refused")

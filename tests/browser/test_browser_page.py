@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,44 @@ def test_a_page_follows_the_readers_colours(page: Page, tmp_path: Path) -> None:
     expect(body).to_have_attribute("data-jp-theme-light", "false")
     page.emulate_media(color_scheme="light")
     expect(body).to_have_attribute("data-jp-theme-light", "true")
+
+
+def test_a_page_is_light_on_paper_and_shows_all_that_scrolled(page: Page, tmp_path: Path) -> None:
+    page.emulate_media(color_scheme="dark")
+    show(page, tmp_path, page_of(run()))
+    body, play = page.locator("body"), page.get_by_role("group", name="Step through the messages").first
+    expect(play).to_be_visible()
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(body).to_have_attribute("data-jp-theme-light", "true")
+    expect(play).to_be_hidden()
+    assert page.evaluate(
+        "[...document.querySelectorAll('#view pre')].every(one => one.scrollHeight <= one.clientHeight)"
+    )
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(body).to_have_attribute("data-jp-theme-light", "false")
+
+
+def test_every_handshake_of_a_run_with_many_is_on_its_page(page: Page, tmp_path: Path) -> None:
+    mutual, first = run().handshakes[0], run().trace[0]
+    url = "https://origin.example/orders/"
+    many = run(
+        handshakes=tuple(replace(mutual, connection=number) for number in range(12)),
+        trace=tuple(replace(first, connection=number, url=f"{url}{number}") for number in range(12)),
+    )
+    show(page, tmp_path, page_of(many))
+    row = page.get_by_role("button", name="/orders/11", exact=False)
+    row.press("Enter")
+    expect(row).to_have_attribute("aria-expanded", "true")
+    page.get_by_role("button", name="ClientHello, client to server").click()
+    expect(page.get_by_role("treeitem", name="cipher_suites").first).to_be_visible()
+
+
+def test_a_comparison_on_a_page_shows_the_servers_view_too(page: Page, tmp_path: Path) -> None:
+    both = compare(handshake("tls13"), handshake("tls13-mtls"))
+    show(page, tmp_path, page_of(replace(both, servers=both)))
+    page.get_by_role("button", name="server's view").press("Enter")
+    expect(page.get_by_text("A server sees no name lookup", exact=False)).to_be_visible()
+    page.get_by_role("button", name="TLS: ClientHello").click()
+    expect(page.get_by_role("treeitem", name="random (differs)")).to_have_count(2)
