@@ -10,6 +10,6 @@ What may not live here: anything that knows TLS, HTTP or Jupyter.
 from .blocking import dismiss, in_thread
 from .eviction import ThrownOut
 from .thread import LoopThread, Stopped
-from .waiting import Interrupted, wait
+from .waiting import Interrupted, wait, wait_here
 
-__all__ = ["Interrupted", "LoopThread", "Stopped", "ThrownOut", "dismiss", "in_thread", "wait"]
+__all__ = ["Interrupted", "LoopThread", "Stopped", "ThrownOut", "dismiss", "in_thread", "wait", "wait_here"]

@@ -211,6 +211,13 @@ class Program(Protocol):
         `body`, when given, is taken chunk by chunk from another thread, instead of the request's own.
         """
 
+    @property
+    def here(self) -> Callable[[HttpRequest], Callable[[], HttpResponse]] | None:
+        """Make ready what waits for the answer in the thread that calls it, and raises as the future of `submit`.
+
+        None where the program answers on threads of its own only.
+        """
+
     def answers(self, within_s: float) -> bool:
         """Return whether the program still takes turns: code that never yields takes them from everybody."""
 

@@ -11,7 +11,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -79,6 +79,8 @@ class BoundFetcher:
         self._binding = binding
         self._offered = presented.certificate if presented else None
         self._offered_name = presented.name if presented else ""
+        self.binding_name = binding.name if binding else ""
+        self.fingerprint = self._offered.fingerprint_sha256 if self._offered else ""
         self.recording = ways.recording
         self._connections = Connections(ways)
 
@@ -152,25 +154,20 @@ class BoundFetcher:
             **found,
         )
 
-    def subrequest(self, request: Outgoing) -> Subrequest:
-        """Return the trace's first word on a request that is about to start."""
-        return Subrequest(
-            binding=self._binding.name if self._binding else "",
-            method=request.method,
-            url=request.url,
-            fingerprint=self._offered.fingerprint_sha256 if self._offered else "",
-            started_ns=time.monotonic_ns(),
-        )
-
 
 class _Run:
-    """One subrequest under way: its exchange on the tap and its line in the trace."""
+    """One subrequest under way: its exchange on the tap and its line in the trace.
+
+    The line is made when somebody reads it (`seen`), and for good at the end: a fetch passes here in a third of a
+    millisecond, and most of what is known on the way nobody looks at.
+    """
 
     def __init__(self, fetcher: BoundFetcher, request: Outgoing, place: Place) -> None:
         self.fetcher = fetcher
         self.request = request
         self.place = place
-        self.line = fetcher.subrequest(request)
+        self._started_ns = time.monotonic_ns()
+        self._known: dict[str, Any] = {}
         self._number: int | None = None
         self._replay = None if isinstance(request.body, bytes) else Replay(request.body)
         self.anew()
@@ -218,8 +215,7 @@ class _Run:
 
     def anew(self) -> None:
         """Forget the connection that was tried; the next one is still to be found."""
-        if self.line.setup is not None:
-            self.line = replace(self.line, setup=None)
+        self._known.pop("setup", None)
         self.departure = Departure()
         self.exchange = WatchedExchange(self.request.method, self.place.target.decode("latin-1"), self.note)
 
@@ -254,21 +250,28 @@ class _Run:
         self.exchange.abort()
 
     def note(self, **changes: Any) -> None:
-        """Write what is now known into the trace."""
-        exchange, out = self.exchange, self.departure
-        self.line = replace(
-            self.line,
-            connection=exchange.connection,
-            reused=exchange.reused,
-            request_bytes=out.bytes,
-            ready_ns=out.begun_ns,
-            sent_ns=out.ended_ns,
-            **changes,
-        )
+        """Let the trace know what is known now."""
+        self._known.update(changes)
         if self._number is None:
-            self._number = self.fetcher.journal.begin(self.line)
+            self._number = self.fetcher.journal.begin(self.seen)
         else:
-            self.fetcher.journal.update(self._number, self.line)
+            self.fetcher.journal.update(self._number, self.seen() if "ended_ns" in changes else None)
+
+    def seen(self) -> Subrequest:
+        """Return the line of the trace as it is now."""
+        return Subrequest(
+            self.fetcher.binding_name,
+            self.request.method,
+            self.request.url,
+            self.fetcher.fingerprint,
+            self._started_ns,
+            connection=self.exchange.connection,
+            reused=self.exchange.reused,
+            request_bytes=self.departure.bytes,
+            ready_ns=self.departure.begun_ns,
+            sent_ns=self.departure.ended_ns,
+            **self._known,
+        )
 
     def failed(self, error: ConnectError) -> ConnectError:
         diagnosis = getattr(error, "diagnosis", None)
@@ -276,7 +279,7 @@ class _Run:
         return error
 
     def _setup(self) -> Setup | None:
-        return self.line.setup or self.exchange.setup(self.fetcher.recording)
+        return self._known.get("setup") or self.exchange.setup(self.fetcher.recording)
 
 
 class Stale(Exception):
@@ -355,13 +358,10 @@ class Answer:
         self.status = int(response.status)
         self.reason = response.reason.decode("latin-1")
         self.headers: Headers = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers)
-        run.note(status=self.status, headers_ns=time.monotonic_ns())
-
-    @property
-    def is_short(self) -> bool:
-        """Return whether the body is known to be short."""
         length = next((value for name, value in self.headers if name.lower() == "content-length"), "")
-        return self.status in (204, 304) or (length.isdigit() and int(length) <= _SHORT_BYTES)
+        self.is_short = self.status in (204, 304) or (length.isdigit() and int(length) <= _SHORT_BYTES)
+        """Whether the body is known to be short."""
+        run.note(status=self.status, headers_ns=time.monotonic_ns())
 
     def gather(self) -> bool:
         """Take in what has come of the body, without waiting; return whether that is all of it (or its failure)."""

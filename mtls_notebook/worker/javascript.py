@@ -99,6 +99,11 @@ class JavaScriptProgram:
         with self._lock:
             return self._running().open(request, body)
 
+    def here(self, request: HttpRequest) -> Callable[[], HttpResponse]:
+        """Return what waits for the answer in the thread that calls it: two hops between threads are saved."""
+        with self._lock:
+            return self._running().here(request)
+
     def _running(self) -> Run:
         if self._run is not None and self._run.over:
             self._run.stop()
@@ -170,6 +175,11 @@ class Run:
         future = self._waiters.submit(lambda: self._invoke(request, cut))
         future.add_done_callback(lambda _: cut.make() if future.cancelled() else None)
         return future
+
+    def here(self, request: HttpRequest) -> Callable[[], HttpResponse]:
+        """Return what waits for the answer in the thread that calls it."""
+        self.process.logs.refill()
+        return partial(self._invoke, request, Cut())
 
     def open(self, request: HttpRequest, body: Iterable[bytes] | None) -> Future[Streamed]:
         """Return a future of the answer, done once its head is there."""

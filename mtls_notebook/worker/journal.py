@@ -18,8 +18,10 @@ from typing import Generic, TypeVar, overload
 
 from .exchange import LogLine, Subrequest
 
-T = TypeVar("T", LogLine, Subrequest)
+T = TypeVar("T")
 Entry = LogLine | Subrequest
+Seen = Callable[[], Subrequest]
+"""What is known by now of a subrequest that is under way."""
 
 MOST_KEPT = 20_000  # lines, and subrequests: a worker that is served for days must not fill the memory
 MOST_LATE = 1_000  # lines of one run after its end
@@ -86,10 +88,10 @@ class Late(Sequence[LogLine]):
 class Journal:
     """Append-only, the oldest entries dropped. `tell` hears each line, and a subrequest's beginning, answer and end."""
 
-    def __init__(self, tell: Callable[[Entry], None] = lambda _: None, most_kept: int = MOST_KEPT) -> None:
+    def __init__(self, tell: Callable[[Entry], None] | None = None, most_kept: int = MOST_KEPT) -> None:
         self._tell = tell
         self._logs: _Kept[LogLine] = _Kept(most_kept)
-        self._trace: _Kept[Subrequest] = _Kept(most_kept)
+        self._trace: _Kept[Subrequest | Seen] = _Kept(most_kept)
         self._lock = threading.Condition()
         self._ears: dict[int, Callable[[Entry], None]] = {}
         self._under_way: dict[int, bool] = {}  # run → whether it has had company
@@ -107,20 +109,23 @@ class Journal:
             late.add(line)
         self._say(run, line)
 
-    def begin(self, subrequest: Subrequest) -> int:
-        """Append a subrequest and return its number, by which `update` replaces it."""
+    def begin(self, subrequest: Subrequest | Seen) -> int:
+        """Append a subrequest and return its number, by which it is updated."""
         run = _current.get()
         with self._lock:
             number = self._trace.append(run, subrequest)
         self._say(run, subrequest)
         return number
 
-    def update(self, number: int, subrequest: Subrequest) -> None:
-        """Replace a subrequest by what is now known of it."""
+    def update(self, number: int, subrequest: Subrequest | None = None) -> None:
+        """Replace a subrequest by what is now known of it for good; None: say that more is known than before."""
+        if subrequest is None and not self._ears and self._tell is None:
+            return
         with self._lock:
-            run = self._trace.replace(number, subrequest)
+            run, known = self._trace.at(number) if subrequest is None else self._trace.replace(number, subrequest)
             self._lock.notify_all()
-        self._say(run, subrequest)
+        if known is not None:
+            self._say(run, known)
 
     def mark(self) -> Mark:
         """Return the place where the journal stands now; a run begins here, until it takes or leaves."""
@@ -158,7 +163,7 @@ class Journal:
     def since(self, mark: Mark) -> tuple[tuple[LogLine, ...], tuple[Subrequest, ...]]:
         """Return the run's lines and subrequests that are still kept."""
         with self._lock:
-            return self._logs.since(mark.logs, mark.run), self._trace.since(mark.trace, mark.run)
+            return self._logs.since(mark.logs, mark.run), tuple(map(_known, self._trace.since(mark.trace, mark.run)))
 
     def take(self, mark: Mark) -> Taken:
         """Return what the run left, and end it: its later lines are late ones."""
@@ -194,11 +199,14 @@ class Journal:
             return None if self._under_way else self._late.get(self._last_ended)
         return self._late.get(run)
 
-    def _say(self, run: int, entry: Entry) -> None:
-        self._tell(entry)
-        for own, hear in self._ears.items():
-            if run in (_NOBODY, own):
-                hear(entry)
+    def _say(self, run: int, entry: Entry | Seen) -> None:
+        hearing = [hear for own, hear in self._ears.items() if run in (_NOBODY, own)]
+        if self._tell is not None:
+            hearing.append(self._tell)
+        if hearing:
+            told = entry if isinstance(entry, LogLine) else _known(entry)
+            for hear in hearing:
+                hear(told)
 
 
 class _Kept(Generic[T]):
@@ -221,13 +229,16 @@ class _Kept(Generic[T]):
             self._first += dropped
         return self.end - 1
 
-    def replace(self, number: int, entry: T) -> int:
-        """Replace an entry that is still kept; return its run."""
-        if number < self._first:
-            return _NOBODY
-        run, _ = self._entries[number - self._first]
-        self._entries[number - self._first] = run, entry
-        return run
+    def at(self, number: int) -> tuple[int, T | None]:
+        """Return an entry with its run; None when it is no longer kept."""
+        return (_NOBODY, None) if number < self._first else self._entries[number - self._first]
+
+    def replace(self, number: int, entry: T) -> tuple[int, T]:
+        """Replace an entry, if it is still kept; return it with its run."""
+        run, _ = self.at(number)
+        if number >= self._first:
+            self._entries[number - self._first] = run, entry
+        return run, entry
 
     def since(self, number: int, run: int) -> tuple[T, ...]:
         return tuple(entry for own, entry in self._from(number) if own in (_NOBODY, run))
@@ -239,8 +250,13 @@ class _Kept(Generic[T]):
         return self._entries[max(number - self._first, 0) :]
 
 
-def _has_ended(subrequest: Subrequest) -> bool:
-    return subrequest.ended_ns is not None or subrequest.status is None
+def _known(subrequest: Subrequest | Seen) -> Subrequest:
+    return subrequest if isinstance(subrequest, Subrequest) else subrequest()
+
+
+def _has_ended(subrequest: Subrequest | Seen) -> bool:
+    known = _known(subrequest)
+    return known.ended_ns is not None or known.status is None
 
 
 def _unheard() -> None: ...

@@ -61,6 +61,8 @@ class PythonProgram:
         opening.follow(work, self._cell.printer.complain)
         return opening.opened
 
+    here = None  # a worker's code runs on its own loop
+
     def answers(self, within_s: float) -> bool:
         """Return whether the worker's loop takes a turn in that time."""
         return self._loop.answers(within_s)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from ..errors import WorkerError, WorkerStopped, WorkerThrew, WorkerTimeout
-from ..loop import Interrupted, LoopThread, wait
+from ..loop import Interrupted, LoopThread, wait, wait_here
 from ..recorder.handshake import Handshake, fold
 from ..recorder.recording import Recording
 from .asking import Asked, as_request
@@ -168,17 +168,26 @@ class Worker:
         self, call: _Call, timeout_s: float | None, show: Callable[[Entry], None] | None
     ) -> tuple[HttpResponse | None, WorkerError | None]:
         """Return the worker's answer or its error, waiting in this thread."""
-        inbox: queue.SimpleQueue[Entry] = queue.SimpleQueue()
-        hear = inbox.put if show else _unheard
-        stop = self._program.stop
         try:
-            with self._journal.telling(call.mark, hear):
-                answer = wait(lambda: self._submit(call), stop, timeout_s=timeout_s, inbox=inbox, show=show or _unheard)
-            return answer, None
+            if show is None:
+                return self._answer(call, timeout_s), None
+            inbox: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+            with self._journal.telling(call.mark, inbox.put):
+                answer = wait(
+                    lambda: self._submit(call), self._program.stop, timeout_s=timeout_s, inbox=inbox, show=show
+                )
+                return answer, None
         except Interrupted as ended:
             return None, _ended(ended, timeout_s)
         except WorkerError as error:
             return None, error
+
+    def _answer(self, call: _Call, timeout_s: float | None) -> HttpResponse:
+        """Return the worker's answer where nobody looks on; in this very thread, if it need not be watched."""
+        stop = self._program.stop
+        if timeout_s is None and (here := self._program.here) is not None:
+            return wait_here(lambda: here(call.request), stop)
+        return wait(lambda: self._submit(call), stop, timeout_s=timeout_s)
 
     def _submit(self, call: _Call) -> Future[HttpResponse]:
         try:

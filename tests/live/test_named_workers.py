@@ -170,7 +170,7 @@ async def on_fetch(request):
     api = worker.handle()
 
     def subrequests() -> list[Any]:
-        return [sub for _, sub in worker._journal._trace._from(0)]
+        return [sub() if callable(sub) else sub for _, sub in worker._journal._trace._from(0)]
 
     async def cancelled() -> None:
         task = asyncio.create_task(api.fetch())

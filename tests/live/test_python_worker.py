@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import signal
 import socket
 import threading
@@ -388,7 +389,7 @@ def test_an_interrupt_ends_a_runaway_worker_within_a_second_and_leaves_the_sessi
     def press(entry: Entry) -> None:
         if isinstance(entry, LogLine):
             pressed_at.append(time.monotonic())
-            threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]).start()
+            threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT]).start()
 
     invocation = run(session, endless(body), timeout_s=20, show=press)
     assert isinstance(invocation.error, WorkerStopped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import signal
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mtls_notebook.loop import Interrupted, LoopThread, Stopped, in_thread, wait
+from mtls_notebook.loop import Interrupted, LoopThread, Stopped, in_thread, wait, wait_here
 
 NAME = "loop-under-test"
 
@@ -436,7 +437,7 @@ def test_an_endless_stream_of_items_does_not_hide_the_deadline(loop: LoopThread)
 def test_an_interrupt_stops_the_work_and_a_second_one_does_not_stop_the_stopping(loop: LoopThread) -> None:
     inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
     stops: list[str] = []
-    presser = threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,))
+    presser = threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT))
 
     async def endless() -> None:
         inbox.put("under way")
@@ -546,6 +547,33 @@ class press_at_line:
             if frame.f_code.co_name == "_relay_until_done":
                 end(self._work)
         return self
+
+
+def test_who_waits_here_is_interrupted_once_the_work_has_begun_and_not_before() -> None:
+    said: list[str] = []
+
+    def begin() -> Callable[[], str]:
+        signal.raise_signal(signal.SIGINT)
+        said.append("begun")
+        return lambda: "went on"
+
+    def stop() -> None:
+        signal.raise_signal(signal.SIGINT)  # pressed again while we stop
+        said.append("stopped")
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted):
+        wait_here(begin, stop)
+    assert said == ["begun", "stopped"]
+    assert wait_here(lambda: lambda: "done", stop) == "done"
+    with pytest.raises(LookupError):
+        wait_here(lambda: _raising, stop)
+    assert said == ["begun", "stopped"]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def _raising() -> str:
+    raise LookupError("x")
 
 
 def test_an_ignored_interrupt_stays_ignored(loop: LoopThread) -> None:
