@@ -43,7 +43,7 @@ from .worker.ship_folder import Written
 from .worker.ship_folder import write as write_project
 from .worker.source import parse
 
-Password = bytes | Callable[[], bytes | None] | None
+Password = bytes | str | Callable[[], bytes | str | None] | None
 _LARGEST_FILE_BYTES = 1 << 20
 
 

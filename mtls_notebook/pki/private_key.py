@@ -22,7 +22,7 @@ from .algorithms import PARSE_ERRORS, key_text, signature_schemes
 from .material import EncodedKey
 from .sensitive import Sensitive
 
-PasswordSource = Callable[[], bytes | None] | bytes | None
+PasswordSource = Callable[[], bytes | str | None] | bytes | str | None
 
 _CONVERT_KEY = "Convert it with: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD.pem -out NEW.pem"
 _CONVERT_PKCS12 = "Convert it with: openssl pkcs12 -legacy -in OLD.p12 -out NEW.pem, then --cert NEW.pem"
@@ -37,8 +37,8 @@ class Password:
     def __init__(self, source: PasswordSource) -> None:
         self._source = source
         self._answer: Sensitive | None = None
-        if isinstance(source, bytes):
-            self._source, self._answer = None, Sensitive(source)
+        if isinstance(source, bytes | str):
+            self._source, self._answer = None, _bytes_of(source)
 
     def __repr__(self) -> str:
         return "<Password, not shown>"
@@ -50,13 +50,17 @@ class Password:
         """
         if callable(self._source):
             ask, self._source = self._source, None
-            self._answer = Sensitive(ask() or b"")
+            self._answer = _bytes_of(ask() or b"")
         if not self._answer:
             raise PasswordRequired(
                 f"{label} is encrypted and no passphrase was given.",
                 "Type it when asked, or name the environment variable that holds it: --password-env VAR.",
             )
         return self._answer
+
+
+def _bytes_of(passphrase: bytes | str) -> Sensitive:
+    return Sensitive(passphrase.encode() if isinstance(passphrase, str) else passphrase)
 
 
 def open_key(encoded: EncodedKey, password: Password, label: str) -> PrivateKeyTypes:

@@ -50,6 +50,7 @@ T = TypeVar("T")
 _HEAD_BYTES = 2048  # of a refused request's body: enough for the title in which nginx names the reason
 _SHORT_BYTES = 64 * 1024
 _SENT_AT_ONCE_BYTES = 16 * 1024  # a socket takes that much without waiting for its reader
+_REFUSALS = {"refused-by-server", "refused-by-client"}
 _SAFE_TO_REPEAT = {"GET", "HEAD", "OPTIONS", "TRACE"}  # RFC 9110 §9.2.1
 _MOST_TRIES = 3
 
@@ -139,7 +140,7 @@ class BoundFetcher:
         proxy = {"proxy": error.proxy, "proxy_status": error.status} if isinstance(error, ProxyFailed) else {}
         diagnosis = examine(self.case(run, failure=failure, handshake=shake, **proxy))
         assert diagnosis is not None  # a named failure always has words
-        kind = HandshakeRefused if shake is not None and shake.alert is not None else ConnectError
+        kind = HandshakeRefused if shake is not None and shake.outcome in _REFUSALS else ConnectError
         return run.failed(_with(kind(diagnosis.cause, diagnosis.fix), diagnosis))
 
     def case(self, run: _Run, **found: Any) -> Case:

@@ -7,7 +7,7 @@ import * as cell from "cell";
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { inspect } from "node:util";
 
-const TOKEN = "@TOKEN@"; // only this module knows it, so a cell cannot forge a fault
+const TOKEN = "@TOKEN@"; // so that no answer is taken for a fault by chance; a cell that reads it here fools only itself
 const FAULT_HEADER = "mtls-notebook-fault";
 const PROBE_HEADER = "mtls-notebook-probe"; // with the token: is anybody there? No code of the cell runs for it
 

@@ -154,7 +154,12 @@ def archive(pair: Issued, *options: str, password: bytes = PASSWORD) -> bytes:
 @pytest.mark.parametrize("form", ARCHIVES)
 def test_a_pkcs12_archive_is_opened(chained_pair: Issued, intermediate: Authority, form: str) -> None:
     data = archive(chained_pair, *ARCHIVES[form])
-    for identity in (read_pkcs12(data, PASSWORD), read_identity(data, password=lambda: PASSWORD)):
+    text = PASSWORD.decode()  # as text too: a script's own variable is one, more often than not
+    for identity in (
+        read_pkcs12(data, PASSWORD),
+        read_identity(data, password=lambda: PASSWORD),
+        read_pkcs12(data, text),
+    ):
         assert identity.chain == (chained_pair.certificate, intermediate.certificate)
 
 
