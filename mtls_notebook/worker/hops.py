@@ -19,10 +19,15 @@ from .bodies import Source, Stream
 Pairs = list[tuple[str, str]]
 
 REDIRECTS = (301, 302, 303, 307, 308)
-_MODES = ("follow", "manual", "error")
+_MODES = ("follow", "manual")  # "error" is refused in production: look at the status instead
 _MOST_REDIRECTS = 20  # Fetch standard §4.4
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
-_FORBIDDEN_METHODS = ("CONNECT", "TRACE", "TRACK")  # Fetch standard §2.2.1
+_NOT_IN_A_HOST = re.compile(r"[\x00-\x20<>^|%\x7f]")  # URL standard §3.1, as far as urlsplit lets it pass
+
+# What workerd knows as a method, but TRACE (Fetch standard §2.2.1 forbids it): others fail in production too.
+_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PURGE", "QUERY", "SEARCH", "BAN"}
+_METHODS |= {"COPY", "LOCK", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "UNLOCK", "ACL", "REPORT", "MKACTIVITY"}
+_METHODS |= {"CHECKOUT", "MERGE", "MSEARCH", "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE"}
 
 # They describe one connection or one encoding of a body: the next connection has its own.
 OF_A_CONNECTION = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -92,8 +97,6 @@ async def follow(leg: Leg, mode: str) -> tuple[Arrival, str, bool]:
         if arrival.status not in REDIRECTS or location is None or mode == "manual":
             return arrival, leg.url, hops > 0
         await arrival.discard()
-        if mode == "error":
-            raise TypeError(f"Unexpected redirect to {location!r}: the request says redirect='error'.")
         leg = _next_leg(leg, arrival.status, absolute(location, leg.url))
     raise TypeError(f"Too many redirects: more than {_MOST_REDIRECTS}.")
 
@@ -131,6 +134,8 @@ def absolute(url: str, base: str = "") -> str:
         raise TypeError(f"Invalid URL: {url!r} ({error})") from None
     if not parts.scheme or not host:
         raise TypeError(f"Invalid URL: {url!r} (write it whole: https://host/path)")
+    if odd := _NOT_IN_A_HOST.search(host):
+        raise TypeError(f"Invalid URL: {url!r} (no host has {odd[0]!r} in its name)")
     if parts.scheme not in ("http", "https"):
         raise TypeError(f"Fetch API cannot load: {url!r} (only https:// and http://)")
     name, at, place = parts.netloc.rpartition("@")
@@ -140,7 +145,7 @@ def absolute(url: str, base: str = "") -> str:
 def checked_method(method: str) -> str:
     """Return the method in capitals. Raises TypeError for one that cannot be fetched."""
     named = str(getattr(method, "value", method)).upper()
-    if not _TOKEN.fullmatch(named) or named in _FORBIDDEN_METHODS:
+    if named not in _METHODS:
         raise TypeError(f"{method!r} is not a method that can be fetched.")
     return named
 
@@ -148,7 +153,7 @@ def checked_method(method: str) -> str:
 def checked_mode(mode: str) -> str:
     """Return the redirect mode. Raises TypeError for one that is none."""
     if mode not in _MODES:
-        raise TypeError(f"redirect={mode!r} is none of {', '.join(_MODES)}.")
+        raise TypeError(f"redirect={mode!r} is none of {', '.join(_MODES)} (with manual, look at the status).")
     return mode
 
 

@@ -191,13 +191,16 @@ class _Answering:
 
 
 def _incoming(request: HttpRequest, body: Iterable[bytes] | None = None) -> Request:
-    made = Request(request.url, method=request.method, headers=request.headers)
+    made = Request(request.url, headers=request.headers, redirect="manual")  # a redirect is for who asked
+    made._method = request.method.upper()  # whoever asks may have methods that no fetch has
     made.cf = _named(request.cf) if request.cf else None
     if body is not None:
         length = str(made.headers.get("content-length", ""))
         made._source = Source(stream=Inflow(body, int(length) if length.isdecimal() else None))
     elif request.body:
         made._source = Source(request.body)  # a GET may come with a body, if none may leave
+        if "content-length" not in made.headers:
+            made.headers["content-length"] = str(len(request.body))
     return made
 
 

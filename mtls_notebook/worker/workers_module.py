@@ -82,7 +82,7 @@ class Request(Body):
         _refuse_unknown(others)
         base = input if isinstance(input, Request) else None
         self.url = base.url if base else absolute(str(input))
-        self._method = checked_method(method or (base._method if base else "GET"))
+        self._method = checked_method(method if method is not None else base._method if base else "GET")
         self.redirect = checked_mode(redirect or (base.redirect if base else "follow"))
         self.cf = SimpleNamespace(**cf) if cf is not None else base.cf if base else None
         inherited = base._source if base and body is None else None
@@ -192,11 +192,8 @@ class Response(Body):
 
     @classmethod
     def _of(cls, arrival: Arrival, url: str, redirected: bool, bodiless: bool) -> Response:
-        headers = HTTPMessage()
-        for name, value in arrival.headers:
-            headers.set_raw(name, value)
         made = cls.__new__(cls)  # what came over HTTP need not be checked as what a worker writes
-        Body.__init__(made, None, headers)
+        Body.__init__(made, None, _joined(arrival.headers))
         made.status, made.status_text, made.url, made.redirected = arrival.status, arrival.reason, url, redirected
         made._source = None if bodiless else Source(stream=arrival)
         return made
@@ -255,12 +252,18 @@ def to_headers(headers: AnyHeaders | None) -> HTTPMessage:
 
     Raises TypeError for what holds no pairs, ValueError for a name or value that cannot be sent.
     """
-    message = HTTPMessage()
-    seen: set[str] = set()
+    checked = []
     for name, value in _pairs(headers):
         if not is_token(name):
             raise ValueError(f"{name!r} is not a name that a header can have.")
-        text = _checked_line(value, f"Header {name!r}")
+        checked.append((name, _checked_line(value, f"Header {name!r}")))
+    return _joined(checked)
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> HTTPMessage:
+    message = HTTPMessage()
+    seen: set[str] = set()
+    for name, text in headers:
         lower = name.lower()
         if lower in seen and lower != "set-cookie":
             message.replace_header(name, f"{message[name]}, {text}")

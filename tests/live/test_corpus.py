@@ -7,32 +7,19 @@ A program says in its first line what it shows, and in `// request: {…}` what 
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mtls_notebook import Session
 from mtls_notebook.errors import WorkerError, WorkerThrew
-from mtls_notebook.worker.exchange import HttpRequest, Invocation
 from tests.live.bare_workerd import Outcome, Program, bare_workerd
+from tests.live.corpus import BINDINGS, CAUSES, FILES, asked, corpus_session, outcome, run, told, variables_for
 from tests.live.corpus_origin import CorpusOrigin
 from tests.live.material import Pki
-from tests.live.servers import free_port
-
-FOLDER = Path(__file__).parent.parent / "corpus"
-FILES = {path.stem: path for path in sorted(FOLDER.iterdir()) if path.suffix in (".js", ".ts")}
-BINDINGS = {"GOOD": "good", "RSA": "rsa", "ED": "ed25519", "REFUSED": "other-ca", "EXPIRED": "expired"}
-TIMEOUT_S = 20.0
-
-# They speak about one connection or one moment.
-LEFT_OUT = {"date", "connection", "content-length", "transfer-encoding", "keep-alive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +67,7 @@ DIFFERENCES: dict[str, Difference] = {
     ),
 }
 
-GONE = "closed the connection without an answer|asked for a client certificate, then closed the connection .*"
-
-# What ours says, from its first word to its last, where workerd alone says "internal error" or "connection lost".
-CAUSES = {
-    "connection-refused": r"localhost refused the TCP connection: nothing listens there\.",
-    "expired-certificate": r"localhost refused the client certificate expired: it expired on \d{4}-\d\d-\d\d\.",
-    "global-fetch": r"localhost requires a client certificate and none was sent \(alert certificate_required\)\.",
-    # These two as the segments happen to arrive: a reset overtakes what was sent before it.
-    "no-http": rf"localhost ({GONE}|answered with .*HTTP.*)\.",
-    "reset": rf"localhost ({GONE}|reset the connection\b.*)\.",
-    "refused-certificate": r"localhost refused the client certificate other-ca, issued by CN=Some other CA "
-    r"\(alert unknown_ca\)\.",
-    "unknown-host": r"no-such-host\.invalid does not resolve to an address\.",
-}
 LOST = "Network connection lost"  # what a worker is told of any of them, here as in production
-
-
-def asked(path: Path) -> HttpRequest:
-    """Return the request that the program's head names: GET / where it names none."""
-    found = re.search(r"^// request: (\{.*\})$", path.read_text("utf-8"), re.M)
-    given: dict[str, Any] = json.loads(found[1]) if found else {}
-    body = str(given.get("body", "")).encode() * int(given.get("repeat", 1))
-    headers = tuple((name, value) for name, value in given.get("headers", ()))
-    url = "https://worker.local" + given.get("url", "/")
-    return HttpRequest(given.get("method", "GET"), url, headers, body, given.get("cf", {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +82,12 @@ class Outcomes:
 @pytest.fixture(scope="module")
 def outcomes(pki: Pki) -> Outcomes:
     origin = CorpusOrigin(pki)
-    variables = {
-        "ORIGIN": origin.url,
-        "OTHER": f"https://127.0.0.1:{origin.port}",
-        "CLOSED": f"https://localhost:{free_port()}",
-        "TEXT": 'a "text" ü',
-        "NUMBER": 1.5,
-        "OBJECT": {"list": [1, None]},
-    }
+    variables = variables_for(origin)
     try:
         with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
             theirs = judged(Path(folder), pki, variables)
-        invocations = run(pki, variables)
+        with corpus_session(pki, variables) as session:
+            invocations = run(session, FILES)
     finally:
         origin.close()
     ours = {name: outcome(invocation) for name, invocation in invocations.items()}
@@ -147,35 +104,6 @@ def judged(folder: Path, pki: Pki, variables: dict[str, object]) -> dict[str, Ou
         return {name: judge.ask(name, asked(path)) for name, path in FILES.items()}
 
 
-def run(pki: Pki, variables: dict[str, object]) -> dict[str, Invocation]:
-    """Return what our host makes of every program."""
-    with Session() as session:
-        session.trust_authority(pki.ca)
-        for binding, name in BINDINGS.items():
-            pair = pki.clients[name]
-            session.upload(pair.cert, pair.key, name=name)
-            session.bind([f"{binding}={name}"])
-        session.variables.update(variables)
-
-        def one(name: str) -> Invocation:
-            code = FILES[name].read_text("utf-8")
-            with session.worker(code, language="ts" if FILES[name].suffix == ".ts" else "js", name=name) as worker:
-                return worker.fetch(asked(FILES[name]), timeout_s=TIMEOUT_S)
-
-        with ThreadPoolExecutor(2) as pool:
-            return dict(zip(FILES, pool.map(one, FILES), strict=True))
-
-
-def outcome(invocation: Invocation) -> Outcome:
-    """Return an invocation as the judge would tell it."""
-    lines = tuple((line.level, line.text) for line in invocation.logs)
-    response, error = invocation.response, invocation.error
-    if response is None:
-        name = error.name if isinstance(error, WorkerThrew) else type(error).__name__
-        return Outcome(500, (), b"", name or "Error", lines)
-    return Outcome(response.status, response.headers, response.body, "", lines)
-
-
 def differing(ours: Outcome, theirs: Outcome) -> dict[str, tuple[object, object]]:
     """Return the fields in which the two differ, with both values."""
     if ours.error and theirs.error:  # how each runtime dresses a 500 is no behaviour of the program
@@ -184,15 +112,8 @@ def differing(ours: Outcome, theirs: Outcome) -> dict[str, tuple[object, object]
             ("lines", ours.lines, theirs.lines),
         ]
     else:
-        pairs = [(field.name, _told(ours, field.name), _told(theirs, field.name)) for field in fields(Outcome)]
+        pairs = [(field.name, told(ours, field.name), told(theirs, field.name)) for field in fields(Outcome)]
     return {name: (mine, other) for name, mine, other in pairs if mine != other}
-
-
-def _told(outcome: Outcome, field: str) -> object:
-    value = getattr(outcome, field)
-    if field != "headers":
-        return value
-    return sorted((name.lower(), text) for name, text in value if name.lower() not in LEFT_OUT)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -206,10 +127,10 @@ def test_a_program_gives_the_same_as_in_workerd_alone(name: str, outcomes: Outco
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_failed_fetch_is_told_by_its_cause_where_workerd_gives_none(name: str, outcomes: Outcomes) -> None:
-    told = outcomes.told[name]
-    assert isinstance(told, WorkerThrew)
-    assert re.fullmatch(CAUSES[name], told.message)
-    assert told.hint
+    error = outcomes.told[name]
+    assert isinstance(error, WorkerThrew)
+    assert re.fullmatch(CAUSES[name], error.message)
+    assert error.hint
     assert outcomes.theirs[name].error == outcomes.ours[name].error == "Error"
 
 

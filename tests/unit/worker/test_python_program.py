@@ -237,6 +237,17 @@ def test_the_request_comes_in_whole(bench: Bench) -> None:
     assert answer.json() == ["https://worker.local/p?q=1", "1", 1, True]
 
 
+def test_a_request_comes_in_with_its_length_and_any_method_and_leaves_redirects_to_who_asked(bench: Bench) -> None:
+    answer = bench.run(
+        """
+        def on_fetch(request):
+            return Response.json([request.method, request.headers["content-length"], request.redirect])
+        """,
+        HttpRequest("LINK", body=b"12345"),
+    )
+    assert answer.json() == ["LINK", "5", "manual"]
+
+
 def test_a_get_may_come_in_with_a_body(bench: Bench) -> None:
     code = "async def on_fetch(request): return Response(await request.bytes())"
     assert bench.run(code, HttpRequest(body=b"odd")).body == b"odd"

@@ -291,7 +291,8 @@ def test_a_request_knows_its_method_as_http_method_and_a_whole_url() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["/rel", "a.example", "//a.example/", "ftp://a.example/", "https://", "https://[::1", "https://a:99999/", "", None],
+    ["/rel", "a.example", "//a.example/", "ftp://a.example/", "https://", "https://[::1", "https://a:99999/", "", None]
+    + [f"https://a{sign}b.example/" for sign in " <>^|%"],
 )
 def test_a_url_that_cannot_be_fetched_is_a_type_error(url: Any) -> None:
     with pytest.raises(TypeError):
@@ -305,6 +306,8 @@ def test_a_url_that_cannot_be_fetched_is_a_type_error(url: Any) -> None:
         {"method": "head", "body": "x"},
         {"body": b"x"},
         {"method": "TRACE"},
+        {"method": "NOPE"},
+        {"method": ""},
         {"method": "CONNECT"},
         {"method": "GET /"},
         {"redirect": "maybe"},
@@ -451,11 +454,17 @@ def test_credentials_do_not_follow_to_another_origin(to: str, kept: bool) -> Non
     assert [name for name, _ in legs[1].headers] == (list(headers) if kept else ["X-A"])
 
 
-def test_manual_returns_the_redirect_and_error_raises() -> None:
+def test_an_answers_equal_names_are_one_value_and_its_cookies_stay_apart() -> None:
+    headers = [("X-Twice", "1"), ("Set-Cookie", "a=1"), ("x-twice", "2"), ("set-cookie", "b=2")]
+    response, _ = fetched(lambda leg: Answer(200, headers), "https://a.example/")
+    assert (response.headers["x-twice"], response.headers.get_all("set-cookie")) == ("1, 2", ["a=1", "b=2"])
+
+
+def test_manual_returns_the_redirect_and_error_is_no_choice_whatever_the_origin_says() -> None:
     response, legs = fetched(redirecting(302), "https://a.example/", redirect="manual")
     assert (response.status, response.headers["location"], response.redirected, len(legs)) == (302, "/next", False, 1)
-    with pytest.raises(TypeError, match="Unexpected redirect"):
-        fetched(redirecting(302), "https://a.example/", redirect="error")
+    with pytest.raises(TypeError, match="follow, manual"):
+        fetched(lambda leg: Answer(), "https://a.example/", redirect="error")
 
 
 def test_twenty_redirects_are_followed_and_the_next_is_too_many() -> None:

@@ -1,0 +1,3 @@
+# A handler that returns nothing.
+def on_fetch(request):
+    pass

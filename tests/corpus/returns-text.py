@@ -1,0 +1,3 @@
+# A handler that returns text.
+def on_fetch(request):
+    return "text"

@@ -1,0 +1,3 @@
+# An exception.
+def on_fetch(request):
+    raise Exception("plain")

@@ -1,0 +1,3 @@
+# An attribute of None.
+def on_fetch(request):
+    return None.x
