@@ -90,8 +90,15 @@ class Held:
         _give_back()
         status = Path("/proc/self/status").read_text("ascii")
         resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
-        children = sum(len(file.read_text("ascii").split()) for file in Path("/proc/self/task").glob("*/children"))
+        children = sum(map(_children, Path("/proc/self/task").glob("*/children")))
         return Held(len(os.listdir("/proc/self/fd")), threading.active_count(), children, resident / 1e3)
+
+
+def _children(file: Path) -> int:
+    try:
+        return len(file.read_text("ascii").split())
+    except OSError:  # that thread has just ended
+        return 0
 
 
 def _give_back() -> None:

@@ -80,6 +80,7 @@ class Handshake:
     """What happened on one connection, ready to be shown.
 
     Chains are DER, leaf first; `acceptable_names` are the DER names behind `acceptable_parties`.
+    `proxy` is the URL of the proxy that the connection went through, "" when it went straight.
     `peer_verified` is the server's own verdict on the client, known where the server was recorded;
     `events` are what all of this was folded from: proofs and wire records are computed from them on demand.
     """
@@ -106,6 +107,7 @@ class Handshake:
     wire_bytes: int
     acceptable_names: tuple[bytes, ...] = ()
     peer_verified: Verified | None = None
+    proxy: str = ""
     events: tuple[Event, ...] = field(default=(), repr=False, compare=False)
 
 
@@ -144,6 +146,7 @@ def fold(events: Iterable[Event]) -> Handshake:
         wire_bytes=sum(e.data.total for e in story if e.kind is Kind.WIRE and isinstance(e.data, Bytes)),
         acceptable_names=_names(sent),
         peer_verified=_first(story, Kind.PEER_VERIFIED, Verified),
+        proxy=facts.target.proxy,
         events=story,
     )
 

@@ -31,6 +31,8 @@ T = TypeVar("T")
 Route = Callable[[str, int], tuple[str, int] | None]
 
 _READ_BYTES = 64 * 1024
+_MOST_READ_BYTES = 256 * 1024  # at once, of a connection that fills what is offered
+_RECORD_BYTES = 16 * 1024  # RFC 8446 §5.1
 _WIRE_KEPT_BYTES = 48 * 1024  # per connection and direction; a handshake takes 2 to 8 kB of it
 DRAIN_S = 1.0  # how long a refused writer waits for the alert that explains the refusal
 
@@ -143,6 +145,8 @@ class TappedStream:
         self._client_random = b""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._late: ssl.SSLError | None = None  # what came behind the bytes that were returned last
+        self._receive_bytes = _READ_BYTES
         self._unsent = memoryview(b"")  # taken from `_outgoing`; the socket would not have it yet
         self._tls_lock = threading.Lock()  # OpenSSL objects are not safe in two threads at once
         self._send_lock = threading.RLock()  # records must leave in the order they were made
@@ -169,7 +173,7 @@ class TappedStream:
     def connect(self, address: tuple[str, int], timeout_s: float | None) -> None:
         """Connect the socket, telling name lookup and TCP apart. Raises OSError."""
         try:
-            candidates = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+            candidates = _looked_up(address)
             self.record(Kind.RESOLVED, str(candidates[0][4][0]))
             self._unless_abandoned()
             self._socket = socket.create_connection(address, timeout_s)
@@ -178,10 +182,14 @@ class TappedStream:
             self.record(Kind.CLOSED, type(error).__name__)
             raise
         self._timeout_s = timeout_s
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._exchange = None  # others may use the connection after it, and must not keep it alive
-        self.record(Kind.CONNECTED, "{0[0]}:{0[1]}".format(self._socket.getpeername()))
-        self.record(Kind.LOCAL, "{0[0]}:{0[1]}".format(self._socket.getsockname()))
+        try:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.record(Kind.CONNECTED, "{0[0]}:{0[1]}".format(self._socket.getpeername()))
+            self.record(Kind.LOCAL, "{0[0]}:{0[1]}".format(self._socket.getsockname()))
+        except OSError as error:  # a socket that the peer has reset by now knows no peer
+            self.close()
+            raise ConnectionResetError("the connection was reset as soon as it stood") from error
 
     def _unless_abandoned(self) -> None:
         if self._exchange is not None and self._exchange.aborted:
@@ -200,16 +208,22 @@ class TappedStream:
 
         Raises OSError (ssl.SSLError, TimeoutError); the stream is closed then.
         """
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name, session=session)
-        self.record(Kind.TLS_STARTED, server_name)
-        self._wait_at_most(timeout_s)
         try:
+            self._tls = self._wrapped(context, server_name, session)
+            self.record(Kind.TLS_STARTED, server_name)
+            self._wait_at_most(timeout_s)
             self._pump(self._tls.do_handshake)
+            self._take_secrets()
+            self.record(Kind.TLS_DONE, _agreed(self._tls))
         except BaseException:
             self.close()
             raise
-        self._take_secrets()
-        self.record(Kind.TLS_DONE, _agreed(self._tls))
+
+    def _wrapped(self, context: ssl.SSLContext, server_name: str, session: ssl.SSLSession | None) -> ssl.SSLObject:
+        try:
+            return context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name, session=session)
+        except UnicodeError as error:
+            raise _no_such_name() from error
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for whoever waits until there is something to read."""
@@ -249,11 +263,14 @@ class TappedStream:
         self._told["client"] += _WIRE_KEPT_BYTES
 
     def read(self, max_bytes: int, timeout_s: float | None) -> bytes:
-        """Return up to `max_bytes` decrypted bytes, b"" at the end. Raises OSError (ssl.SSLError, TimeoutError)."""
+        """Return up to `max_bytes` of what has come, decrypted, b"" at the end; wait only while there is nothing.
+
+        Raises: OSError (ssl.SSLError, TimeoutError).
+        """
         self._wait_at_most(timeout_s)
         if (tls := self._tls) is None:
             return self._receive(max_bytes)
-        return self._pump(partial(_read, tls, max_bytes))
+        return self._pump(partial(self._decrypted, tls, max_bytes))
 
     def write(self, data: bytes, timeout_s: float | None) -> None:
         """Send all of `data`. Raises OSError (TimeoutError)."""
@@ -281,7 +298,7 @@ class TappedStream:
         self._wait_at_most(0)
         while True:
             try:
-                return self._drive(partial(_read, tls, max_bytes))
+                return self._drive(partial(self._decrypted, tls, max_bytes))
             except ssl.SSLWantReadError:
                 try:
                     self._fill()
@@ -322,12 +339,14 @@ class TappedStream:
         """Say goodbye (close_notify) if TLS is up, and close the socket."""
         if self._socket.fileno() < 0:
             return
-        with contextlib.suppress(OSError, ssl.SSLError):
-            if self._tls is not None and self._tls.version():
-                self._wait_at_most(0.2)
-                self._say_goodbye(self._tls)
-        self._take_secrets()
-        self._socket.close()
+        try:
+            with contextlib.suppress(OSError, ssl.SSLError):
+                if self._tls is not None and self._tls.version():
+                    self._wait_at_most(0.2)
+                    self._say_goodbye(self._tls)
+            self._take_secrets()
+        finally:
+            self._socket.close()
         self._count_what_was_not_kept()
         self.record(Kind.CLOSED, "")
 
@@ -339,7 +358,7 @@ class TappedStream:
 
     def is_over(self) -> bool:
         """Return whether an idle connection has anything but handshake messages waiting (then it is over)."""
-        if self._socket.fileno() < 0:
+        if self._socket.fileno() < 0 or self._late is not None:
             return True
         if not _is_readable(self._socket):
             return False
@@ -419,8 +438,32 @@ class TappedStream:
         with self._tls_lock:
             return self._outgoing.read(max_bytes)
 
+    def _decrypted(self, tls: ssl.SSLObject, max_bytes: int) -> bytes:
+        """Return every record that has come whole, up to `max_bytes`: one at a time costs more than its decryption.
+
+        What is wrong behind them is told by the next call.
+        """
+        if self._late is not None:
+            late, self._late = self._late, None
+            raise late
+        data = _read(tls, min(max_bytes, _RECORD_BYTES))
+        if not data or not self._incoming.pending:
+            return data
+        records, room = [data], max_bytes - len(data)
+        try:
+            while room > 0 and self._incoming.pending and (data := _read(tls, min(room, _RECORD_BYTES))):
+                records.append(data)
+                room -= len(data)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            self._late = error
+        return b"".join(records)
+
     def _fill(self) -> None:
-        data = self._receive(_READ_BYTES)
+        data = self._receive(self._receive_bytes)
+        if len(data) == self._receive_bytes:
+            self._receive_bytes = _MOST_READ_BYTES
         with self._tls_lock:
             if data:
                 self._incoming.write(data)
@@ -484,8 +527,13 @@ class TappedStream:
             self.carry(exchange, self)
 
     def carry(self, exchange: Exchange, by: Endable) -> int:
-        """Note that the exchange's request leaves on this connection, and what ends it; return its ordinal."""
+        """Note that the exchange's request leaves on this connection, and what ends it; return its ordinal.
+
+        Raises ConnectionAbortedError when it was ended before there was anything to end.
+        """
         exchange.stream = by
+        if exchange.aborted:
+            raise ConnectionAbortedError("abandoned before it was sent")
         exchange.connection, exchange.reused = self.connection, self.requests > 0
         self.requests += 1
         self.record(Kind.REQUEST, Request(exchange.method, exchange.target, self.requests))
@@ -497,6 +545,18 @@ def _read(tls: ssl.SSLObject, max_bytes: int) -> bytes:
         return tls.read(max_bytes)
     except (ssl.SSLZeroReturnError, ssl.SSLEOFError):  # close_notify, or the end without one:
         return b""  # whether the response was whole is for HTTP to say
+
+
+def _looked_up(address: tuple[str, int]) -> list[Any]:
+    try:
+        return socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise _no_such_name() from error
+
+
+def _no_such_name() -> socket.gaierror:
+    """Return the error for a name that nothing can have: Python tells of an empty or long label as bad Unicode."""
+    return socket.gaierror(socket.EAI_NONAME, "no host can have this name")
 
 
 def _is_readable(sock: socket.socket) -> bool:

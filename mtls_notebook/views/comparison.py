@@ -147,7 +147,7 @@ def _end(
     return {
         "name": END_NAMES[at],
         "title": title(_named(named)),
-        "via": "".join(routed(_named(named))),
+        "via": " · ".join(routed(_named(named))),
         "words": " ".join(filter(None, (_relation_of_all(named, one), _known(named, at)))),
         "left": left,
         "right": right,

@@ -6,6 +6,7 @@ here: widgets, layout, a message's fields (`fields`), and what proves it (`evide
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -40,6 +41,8 @@ CLOSE_NOTIFY = 0
 # Said of what lay in the client's buffer when it refused: it crossed, and nobody looked at it.
 UNREAD = "arrived, not read"
 DETAIL_LIMIT = 90
+
+_PORT = re.compile(r":\d+/?$")
 
 # Playing: how long a message stays on average, and the shortest and longest a pause may be. Milliseconds.
 PACE_MS, SHORTEST_MS, LONGEST_MS = 900, 250, 2500
@@ -96,7 +99,7 @@ def frame(handshake: Handshake, diagnosis: Diagnosis | None) -> dict[str, Any]:
         "title": title(handshake),
         "badge": words,
         "facts": list(header_facts(handshake)),
-        "via": "".join(routed(handshake)),
+        "via": " · ".join(routed(handshake)),
         "note": note(handshake, diagnosis),
         "steps": [step_state(step) for step in handshake.steps],
         "rows": [{"step": s, "named": named, "arrow": arrow} for s, named, arrow in rows(handshake)],
@@ -131,14 +134,18 @@ def title(handshake: Handshake) -> str:
 
 
 def routed(handshake: Handshake, *, stable_form: bool = False) -> list[str]:
-    """Return the line that says where the connection was led to, [] when it went to its host.
+    """Return the lines that say where the connection was led to, [] when it went straight to its host.
 
-    The stable form leaves the port out: it differs between equal runs.
+    The stable form leaves ports out: they differ between equal runs.
     """
-    if not handshake.via:
-        return []
-    address = visible(handshake.via)
-    return [f"routed to {address.rpartition(':')[0] if stable_form else address}, no public host was reached"]
+    lines = []
+    if handshake.via:
+        address = visible(handshake.via)
+        lines.append(f"routed to {_PORT.sub('', address) if stable_form else address}, no public host was reached")
+    if handshake.proxy:
+        proxy = visible(handshake.proxy)
+        lines.append(f"through proxy {_PORT.sub('', proxy) if stable_form else proxy}")
+    return lines
 
 
 def note(handshake: Handshake, diagnosis: Diagnosis | None) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ HTTP/2; requests that come meanwhile wait for that, so that they can share it.
 from __future__ import annotations
 
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +30,10 @@ MOST_OPEN = 64  # connections of one binding at once; more requests wait
 KEPT_S = 30.0  # an idle connection is not trusted longer: servers close theirs after 60 s or so
 CONNECT_TIMEOUT_S = 10.0
 _SESSIONS_KEPT = 8  # per origin; each is offered once (RFC 8446 §C.4)
+
+# Every look at a session loses 6 kB for good there (CPython gh-116810). So one is looked at, and offered as long as
+# the origin takes it: that tells an onlooker that the connections are one client's, as their address does.
+_LOSES_SESSIONS = sys.version_info < (3, 12, 8) or (3, 13) <= sys.version_info < (3, 13, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,13 @@ class _Kept:
     connection: Http1
     since_s: float
 
+    def good(self) -> Http1 | None:
+        """Return the connection if it may be lent again; else close it."""
+        if time.monotonic() - self.since_s < KEPT_S and not self.connection.stream.is_over():
+            return self.connection
+        self.connection.close()
+        return None
+
 
 class Connections:
     """Thread-safe. The latest used connection is lent first, so that a few stay warm and others expire."""
@@ -74,44 +86,50 @@ class Connections:
         self._asking: set[Origin] = set()  # their first connection is being made
         self._lock = threading.Lock()
         self._asked = threading.Condition(self._lock)
-        self._room = threading.BoundedSemaphore(MOST_OPEN)
+        self._room = threading.Condition(self._lock)
+        self._lent = 0
         self._keeps = True
 
     def borrow(self, origin: Origin) -> Carrier:
         """Return what carries one exchange to `origin`; give it back. Raises OSError, ProxyFailed."""
         if (shared := self._on_shared(origin)) is not None:
             return shared
-        self._room.acquire()
+        self._enter()
         try:
             carrier = self._kept(origin) or self._opened(origin)
         except BaseException:
-            self._room.release()
+            self._leave()
             raise
         if not isinstance(carrier, Http1):
-            self._room.release()  # how many share a connection is the origin's to say
+            self._leave()  # how many share a connection is the origin's to say
         return carrier
 
     def borrow_kept(self, origin: Origin) -> Http1 | None:
         """Return a kept HTTP/1.1 connection to `origin`, None when there is none; this never waits."""
-        if not self._room.acquire(blocking=False):
-            return None
-        kept = self._kept(origin)
-        if kept is None:
-            self._room.release()
+        with self._lock:
+            idle = self._idle.get(origin)
+            if not idle or self._lent >= MOST_OPEN:
+                return None
+            self._lent += 1
+            one = idle.pop()
+        kept = None
+        try:
+            kept = one.good() or self._kept(origin)
+        finally:
+            if kept is None:
+                self._leave()
         return kept
 
     def give_back(self, origin: Origin, carrier: Carrier) -> None:
         """Keep the connection if it may carry another exchange, else close it."""
-        if not carrier.stream.has_given_session:
-            self._remember(origin, carrier.stream)
-        if not isinstance(carrier, Http1):
-            carrier.close()
-            return
+        is_kept = False
         try:
-            if not (carrier.is_reusable and self._keep(origin, carrier)):
-                carrier.close()
+            if not carrier.stream.has_given_session:
+                self._remember(origin, carrier.stream)
+            is_kept = isinstance(carrier, Http1) and carrier.is_reusable and self._keep(origin, carrier)
         finally:
-            self._room.release()
+            if not is_kept:
+                self.discard(carrier)
 
     def discard(self, carrier: Carrier) -> None:
         """Close what was borrowed and failed."""
@@ -119,7 +137,7 @@ class Connections:
             carrier.close()
         finally:
             if isinstance(carrier, Http1):
-                self._room.release()
+                self._leave()
 
     def prefer_http1(self, origin: Origin) -> None:
         """Speak HTTP/1.1 to `origin` from now on; exchanges under way come to their end."""
@@ -150,10 +168,32 @@ class Connections:
 
     # -- what there is -----------------------------------------------------------------------------
 
+    def _enter(self) -> None:
+        """Wait for room among the connections that are lent. Raises ConnectionAbortedError."""
+        exchange = _exchange()
+        exchange.opening = waiting = _Waiting(self._room)
+        with self._lock:
+            while self._lent >= MOST_OPEN and not exchange.aborted:
+                self._room.wait()
+            if exchange.aborted:
+                self._room.notify()  # it may have been this one that was to have the room
+                raise ConnectionAbortedError("abandoned before it was connected")
+            self._lent += 1
+        if exchange.opening is waiting:
+            exchange.opening = None
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._lent -= 1
+            self._room.notify()
+
     def _keep(self, origin: Origin, connection: Http1) -> bool:
+        """Take a connection back, and its room, unless the pool is closed."""
         with self._lock:
             if self._keeps:
                 self._idle.setdefault(origin, []).append(_Kept(connection, time.monotonic()))
+                self._lent -= 1
+                self._room.notify()
             return self._keeps
 
     def _kept(self, origin: Origin) -> Http1 | None:
@@ -163,9 +203,8 @@ class Connections:
                 one = kept.pop() if kept else None
             if one is None:
                 return None
-            if time.monotonic() - one.since_s < KEPT_S and not one.connection.stream.is_over():
-                return one.connection
-            one.connection.close()
+            if (good := one.good()) is not None:
+                return good
 
     def _on_shared(self, origin: Origin) -> Carrier | None:
         """Return room on the origin's HTTP/2 connection, None when there is no such connection (any more)."""
@@ -257,6 +296,8 @@ class Connections:
                 raise
         stream.start_tls(context, origin.host, CONNECT_TIMEOUT_S, session)
         stream.protocols = protocols
+        if _LOSES_SESSIONS and session is not None and not stream.is_resumed:
+            self.forget_sessions(origin)  # it would be offered again
         return stream
 
     def _connected(self, origin: Origin, proxy: Proxy | None) -> TappedStream:
@@ -280,8 +321,16 @@ class Connections:
 
         exchange = _exchange()
         exchange.opening = None  # from here on the connection is not this exchange's alone
-        shared = Http2(stream)
-        carrier = shared.open(exchange)
+        try:
+            shared = Http2(stream)
+        except BaseException:
+            stream.close()
+            raise
+        try:
+            carrier = shared.open(exchange)
+        except BaseException:
+            shared.close()
+            raise
         with self._lock:
             former = self._shared.pop(origin, None)
             keeps = self._keeps
@@ -301,7 +350,8 @@ class Connections:
     def _remember(self, origin: Origin, stream: TappedStream) -> None:
         """Keep what a later connection may resume: it came with this one's first answer."""
         stream.has_given_session = True
-        if not self._ways.resumes() or (session := stream.session) is None:
+        has_one = bool(self._sessions.get((origin, stream.protocols)))
+        if not self._ways.resumes() or (has_one and _LOSES_SESSIONS) or (session := stream.session) is None:
             return
         with self._lock:
             if self._keeps:
@@ -312,7 +362,9 @@ class Connections:
     def _session(self, origin: Origin, protocols: Protocols) -> ssl.SSLSession | None:
         with self._lock:
             kept = self._sessions.get((origin, protocols))
-            return kept.pop() if kept else None
+            if not kept:
+                return None
+            return kept[-1] if _LOSES_SESSIONS else kept.pop()
 
 
 class _Waiting:

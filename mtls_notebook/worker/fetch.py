@@ -187,6 +187,7 @@ class _Run:
         try:
             connection = self._connection(connections)
             try:
+                self.ready()
                 response = self._asked(connection, head, body if self._replay is None else self._replay)
             except BaseException as error:
                 connections.discard(connection)
@@ -226,7 +227,6 @@ class _Run:
         if connection is None:
             self.note()
             connection = connections.borrow(self.place.origin)
-        self.ready()
         return connection
 
     def ready(self) -> None:
@@ -284,7 +284,11 @@ class _Run:
 
 
 class Stale(Exception):
-    """The kept connection turned out to be over before anything was said: `Begun.again` asks on another."""
+    """The kept connection turned out to be over before anything was said: `again` asks on another."""
+
+    def __init__(self, again: Callable[[], Answer]) -> None:
+        super().__init__()
+        self.again = again
 
 
 class Begun:
@@ -295,14 +299,18 @@ class Begun:
         self._connections = connections
         self._connection = connection
         self._answer: Answer | None = None
-        run.request.on_abandon(run.abort)
-        head, body = head_of(run.request, run.place)
-        assert isinstance(body, bytes)
+        self._is_held = True  # the connection is ours to close
         token = current_exchange.set(run.exchange)
         try:
+            run.request.on_abandon(run.abort)
+            head, body = head_of(run.request, run.place)
+            assert isinstance(body, bytes)
             run.ready()
             self._guarded(lambda: connection.begin(head, body))
             run.departure.whole(body)
+        except BaseException:
+            self._let_go()
+            raise
         finally:
             current_exchange.reset(token)
 
@@ -318,9 +326,38 @@ class Begun:
                 return None
             self._connection.stream.record(Kind.RESPONSE, response.status)
             self._answer = Answer(self._run, self._connections, self._connection, response)
+            self._is_held = False
         return self._answer if not self._answer.is_short or self._answer.gather() else None
 
-    def again(self) -> Answer:
+    def late(self) -> ConnectError:
+        """Return the error of an origin that stays silent; the connection is over then."""
+        self._let_go()
+        return self._run.fetcher.refusal(self._run, TimeoutError("no answer in time"))
+
+    def abandon(self) -> None:
+        """End the request: nobody waits for its answer any more."""
+        self._run.abort()
+        if self._answer is not None:
+            self._answer.close()
+        elif self._is_held:
+            self._let_go()
+            self._run.fetcher.refusal(self._run, ConnectionAbortedError("abandoned before it was answered"))
+
+    def _let_go(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._connections.discard(self._connection)
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except FAILED as error:
+            self._let_go()
+            if self._run.may_repeat and not self._run.exchange.aborted and failure_of(error) in ("closed", "reset"):
+                raise Stale(self._again) from error
+            raise self._run.fetcher.refusal(self._run, error) from error
+
+    def _again(self) -> Answer:
         """Return the answer from another connection, waiting for it. Raises ConnectError."""
         run = self._run
         run.anew()
@@ -328,20 +365,6 @@ class Begun:
             return run.fetcher.exchange(run)
         except FAILED as error:
             raise run.fetcher.refusal(run, error) from error
-
-    def late(self) -> ConnectError:
-        """Return the error of an origin that stays silent; the connection is over then."""
-        self._connections.discard(self._connection)
-        return self._run.fetcher.refusal(self._run, TimeoutError("no answer in time"))
-
-    def _guarded(self, work: Callable[[], T]) -> T:
-        try:
-            return work()
-        except FAILED as error:
-            self._connections.discard(self._connection)
-            if self._run.may_repeat and not self._run.exchange.aborted and failure_of(error) in ("closed", "reset"):
-                raise Stale from error
-            raise self._run.fetcher.refusal(self._run, error) from error
 
 
 class Answer:

@@ -32,7 +32,9 @@ from .carrier import (
     pieces,
 )
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 256 * 1024
+_MOST_TAKEN_BYTES = 1 << 20  # of a body at once: whoever reads it may have to change threads for each piece
+_FLOWING_BYTES = 64 * 1024  # who has got so much finds more
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Http1:
         self._lock = threading.Lock()  # h11 keeps both directions' state in one place
         self._sender: _Sender | None = None
         self._ended = False
+        self._next_up: object | None = None  # what h11 told behind the chunk that was returned last
 
     def ask(self, head: Head, body: bytes | Iterable[bytes]) -> AnswerHead:
         """Return the answer's head; the request's body may still be on its way. Raises OSError and Carrier's."""
@@ -96,7 +99,7 @@ class Http1:
         """Return the next raw bytes of the body, b"" at its end; None when not there yet and `timeout_s` is 0."""
         event = self._next(Truncated, timeout_s)
         if isinstance(event, h11.Data):
-            return bytes(event.data)
+            return self._with_what_is_there(bytes(event.data))
         return None if event is None else b""
 
     def body(self) -> Iterator[bytes]:
@@ -107,18 +110,20 @@ class Http1:
     @property
     def is_reusable(self) -> bool:
         """Return whether both sides are done and neither wants to close; it is made ready then."""
-        if self._sender is not None and not self._sender.is_done:
+        if not self._is_sent:
             return False
         with self._lock:
             if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                 return False
+            if self._http.trailing_data[0]:
+                return False  # an answer to what was never asked
             self._http.start_next_cycle()
-        self._sender = None
+        self._sender = self._next_up = None
         return True
 
     def close(self) -> None:
         """Close the connection; a sender that is still at it gives up."""
-        if self._sender is not None and not self._sender.is_done:
+        if not self._is_sent:
             self.stream.abort()
         self.stream.close()
 
@@ -140,8 +145,7 @@ class Http1:
         """
         while True:
             try:
-                with self._lock:
-                    event = self._http.next_event()
+                event = self._told()
             except h11.RemoteProtocolError as error:
                 raise (at_end if self._ended else Garbled)(str(error)) from error
             if event is not h11.NEED_DATA:
@@ -154,11 +158,52 @@ class Http1:
                 data = self._read(timeout_s)
             except BlockingIOError:
                 return None
-            self._ended = not data
-            if self._ended and at_end is NoAnswer:
+            if not data and at_end is NoAnswer:
                 raise NoAnswer("the connection was closed before an answer")
-            with self._lock:
-                self._http.receive_data(data)
+            self._hear(data)
+
+    def _told(self) -> object:
+        """Return h11's next event. Raises h11.RemoteProtocolError, and what broke a reading ahead (OSError)."""
+        event, self._next_up = self._next_up, None
+        if isinstance(event, Exception):
+            raise event
+        if event is not None:
+            return event
+        with self._lock:
+            return self._http.next_event()
+
+    def _with_what_is_there(self, chunk: bytes) -> bytes:
+        """Return `chunk` with what has come of the body behind it; nothing is waited for.
+
+        What follows it instead, be it an error, is told by the next call.
+        """
+        chunks, length = [chunk], len(chunk)
+        try:
+            while length < _MOST_TAKEN_BYTES:
+                event = self._told()
+                if event is h11.NEED_DATA and length >= _FLOWING_BYTES and self._is_sent:
+                    self._hear(self._read(0))
+                elif isinstance(event, h11.Data):
+                    chunks.append(bytes(event.data))
+                    length += len(event.data)
+                else:
+                    self._next_up = None if event is h11.NEED_DATA else event
+                    break
+        except BlockingIOError:
+            pass
+        except (h11.RemoteProtocolError, OSError) as error:
+            self._next_up = error
+        return b"".join(chunks) if len(chunks) > 1 else chunk
+
+    @property
+    def _is_sent(self) -> bool:
+        """Return whether no thread writes: the time limit is the socket's, and a writer needs its own."""
+        return self._sender is None or self._sender.is_done
+
+    def _hear(self, data: bytes) -> None:
+        self._ended = not data
+        with self._lock:
+            self._http.receive_data(data)
 
     def _read(self, timeout_s: float) -> bytes:
         while True:
@@ -166,7 +211,7 @@ class Http1:
                 return self.stream.read(READ_BYTES, timeout_s)
             except TimeoutError:
                 # Silence is no fault of the origin's while the request is still being sent.
-                if self._sender is None or self._sender.is_done:
+                if self._is_sent:
                     raise
             except OSError:
                 if self._sender is not None and self._sender.failure is not None:

@@ -61,8 +61,8 @@ from .carrier import (
 )
 
 IDLE_S = 30.0  # as long as `connections` keeps one of HTTP/1.1
-_READ_BYTES = 64 * 1024
-_READS_AT_ONCE = 64  # then others get the lock
+_READ_BYTES = 256 * 1024
+_READS_AT_ONCE = 16  # then others get the lock
 _FRAME_BYTES = 64 * 1024  # the longest that we let the origin send
 _FRAME_HEAD_BYTES = 9  # RFC 9113 §4.1
 _STREAM_WINDOW_BYTES = 1 << 20  # what one unread answer may hold of our memory
@@ -532,7 +532,8 @@ class _Core:
         self._partial += data
         at = 0
         while (end := self._frame_end(at)) is not None:
-            frame = bytes(self._partial[at:end])
+            with memoryview(self._partial) as whole:
+                frame = bytes(whole[at:end])
             at = end
             if frame[3] == _GOAWAY:
                 self._told_to_go(frame)

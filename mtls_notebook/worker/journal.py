@@ -3,6 +3,7 @@
 State only. A run begins with a `mark` and ends when it `take`s what came since. Where the engine carries
 the context of the one who submits (Python), an entry knows its run; where it does not (JavaScript), runs
 at the same time share what came. Lines that come after the end of their run are its `Late` ones.
+What no run can ask for any more is dropped.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ class Journal:
         self._lock = threading.Condition()
         self._ears: dict[int, Callable[[Entry], None]] = {}
         self._under_way: dict[int, bool] = {}  # run → whether it has had company
+        self._begun: dict[int, Mark] = {}  # of the same runs, the oldest first
         self._late: weakref.WeakValueDictionary[int, Late] = weakref.WeakValueDictionary()
         self._followed: list[Late] = []  # somebody shows them, even if nobody keeps the run's invocation
         self._last_ended = _NOBODY
@@ -133,7 +135,8 @@ class Journal:
             run = next(_numbers)
             has_company = bool(self._under_way)
             self._under_way = dict.fromkeys(self._under_way, True) | {run: has_company}
-            return Mark(self._logs.end, self._trace.end, run)
+            mark = self._begun[run] = Mark(self._logs.end, self._trace.end, run)
+            return mark
 
     @property
     def under_way(self) -> int:
@@ -174,12 +177,21 @@ class Journal:
             self._late[mark.run] = late
             self._last_ended = mark.run
             shared = had_company and (self._logs.has_unknown(mark.logs) or self._trace.has_unknown(mark.trace))
+            self._forget(mark)
             return Taken(logs, trace, late, shared)
 
     def leave(self, mark: Mark) -> None:
         """End a run whose entries nobody wants."""
         with self._lock:
             self._under_way.pop(mark.run, None)
+            self._forget(mark)
+
+    def _forget(self, ended: Mark) -> None:
+        """Drop what came before the oldest run that is under way; a subrequest that goes on keeps its place."""
+        self._begun.pop(ended.run, None)
+        oldest = next(iter(self._begun.values()), None)
+        self._logs.drop(oldest.logs if oldest else self._logs.end)
+        self._trace.drop(oldest.trace if oldest else self._trace.end, _is_final)
 
     def settle(self, mark: Mark, timeout_s: float) -> None:
         """Wait until every answered subrequest of the run has ended too, at most `timeout_s` seconds.
@@ -224,10 +236,20 @@ class _Kept(Generic[T]):
     def append(self, run: int, entry: T) -> int:
         self._entries.append((run, entry))
         if len(self._entries) > self._most:
-            dropped = self._most // 2  # half at once, so that dropping costs next to nothing
-            del self._entries[:dropped]
-            self._first += dropped
+            self._drop_first(self._most // 2)  # half at once, so that dropping costs next to nothing
         return self.end - 1
+
+    def drop(self, before: int, may_go: Callable[[T], bool] | None = None) -> None:
+        """Drop the entries in front of number `before`, up to the first that may not go."""
+        count = before - self._first
+        if count > 0 and may_go is not None:
+            count = next((at for at in range(count) if not may_go(self._entries[at][1])), count)
+        if count > 0:
+            self._drop_first(count)
+
+    def _drop_first(self, count: int) -> None:
+        del self._entries[:count]
+        self._first += count
 
     def at(self, number: int) -> tuple[int, T | None]:
         """Return an entry with its run; None when it is no longer kept."""
@@ -252,6 +274,10 @@ class _Kept(Generic[T]):
 
 def _known(subrequest: Subrequest | Seen) -> Subrequest:
     return subrequest if isinstance(subrequest, Subrequest) else subrequest()
+
+
+def _is_final(subrequest: Subrequest | Seen) -> bool:
+    return isinstance(subrequest, Subrequest) and subrequest.ended_ns is not None
 
 
 def _has_ended(subrequest: Subrequest | Seen) -> bool:

@@ -22,7 +22,7 @@ from ..loop import in_thread
 from .bodies import Source, TooLong
 from .carrier import READ_TIMEOUT_S
 from .exchange import Closer, Environment, Fetcher, Headers, Outgoing
-from .fetch import Begun, BoundFetcher, Stale, decoded
+from .fetch import Answer, Begun, BoundFetcher, Stale, decoded
 from .hops import Arrival, FetchError, Leg, Pairs, Ports
 from .pipe import Pipe
 
@@ -54,10 +54,10 @@ class Line:
             closer()
 
     def cut(self) -> None:
-        """End the work; nobody waits for it any more."""
+        """End the work, once; nobody waits for it any more."""
         with self._lock:
+            closer = None if self._is_cut else self._closer
             self._is_cut = True
-            closer = self._closer
         if closer is not None:
             closer()
 
@@ -98,6 +98,7 @@ class Visit:
                 arrival = await self._arrived(fetcher, outgoing, line)
             except BaseException:
                 self._lines.discard(line)
+                line.cut()  # a task that is closed instead of cancelled leaves its thread behind otherwise
                 raise
         if arrival.held:
             self._lines.discard(line)
@@ -125,24 +126,32 @@ class Visit:
         None: nothing was sent, no connection is kept.
         """
         with _as_the_worker_sees_it():
-            begun = fetcher.begin(outgoing) if isinstance(fetcher, BoundFetcher) and _CAN_WAIT else None
-            if begun is None:
-                return None
             try:
-                answer = None
-                while answer is None:
-                    await self._arrival_of(begun)
-                    answer = begun.step()
-            except Stale:
-                answer = await in_thread(begun.again, line.cut)
-            except asyncio.CancelledError:
-                line.cut()
-                raise
+                begun = fetcher.begin(outgoing) if isinstance(fetcher, BoundFetcher) and _CAN_WAIT else None
+                if begun is None:
+                    return None
+                answer = await self._answer_of(begun)
+            except Stale as stale:
+                answer = await in_thread(stale.again, line.cut)
         arrival = _Arrival(answer, line, self._read)
         line.on_abandon(arrival.end)
         if arrival.is_short:
             arrival.hold()
         return arrival
+
+    async def _answer_of(self, begun: Begun) -> Answer:
+        """Return the answer, on the loop. Raises ConnectError, Stale."""
+        try:
+            answer = None
+            while answer is None:
+                await self._arrival_of(begun)
+                answer = begun.step()
+        except (ConnectError, Stale):
+            raise
+        except BaseException:  # cancelled, or thrown out
+            begun.abandon()
+            raise
+        return answer
 
     async def _arrival_of(self, begun: Begun) -> None:
         """Wait until there is something to read. Raises ConnectError when nothing came.

@@ -215,6 +215,14 @@ def test_the_routing_to_loopback_is_said_plainly() -> None:
     assert view.state(handshake("tls13"))["via"] == ""
 
 
+def test_the_proxy_is_named_and_its_port_only_where_runs_may_differ() -> None:
+    shown = replace(handshake("tls13", via=("127.0.0.1", 8443)), proxy="http://proxy.example:3128")
+    assert view.state(shown)["via"].endswith(" · through proxy http://proxy.example:3128")
+    assert "through proxy http://proxy.example" in view.text(shown).splitlines()
+    straight = replace(shown, via="")
+    assert view.state(straight)["via"] == "through proxy http://proxy.example:3128"
+
+
 def test_the_widget_carries_its_own_static_forms() -> None:
     shown = handshake("tls13-mtls")
     widget = view.HandshakeWidget(shown)

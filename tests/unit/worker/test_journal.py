@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_notebook.worker.exchange import LogLine, Subrequest
-from mtls_notebook.worker.journal import MOST_LATE, Entry, Journal
+from mtls_notebook.worker.journal import MOST_LATE, Entry, Journal, Mark
 
 
 def subrequest(number: int) -> Subrequest:
@@ -158,3 +158,30 @@ def test_only_the_ear_of_its_run_hears_an_entry() -> None:
         journal.log(line("whose?"))
     journal.log(line("nobody's"))
     assert heard == [("1st", "a"), ("1st", "whose?"), ("2nd", "whose?")]
+
+
+def test_what_a_run_took_is_kept_no_longer_and_what_an_earlier_one_may_ask_for_is() -> None:
+    journal = Journal()
+    first = journal.mark()
+    journal.begin(replace(subrequest(1), ended_ns=2))
+    second = journal.mark()
+    journal.begin(replace(subrequest(2), ended_ns=3))
+    journal.log(LogLine("log", "both", 4))
+    journal.take(second)
+    assert [len(kept) for kept in journal.since(first)] == [1, 2]
+    journal.take(first)
+    assert journal.since(Mark(0, 0, first.run)) == ((), ())
+
+
+def test_a_subrequest_that_outlives_its_run_is_told_to_no_other_run() -> None:
+    journal, heard = Journal(), list[Entry]()
+    first = journal.mark()
+    with journal.within(first):
+        number = journal.begin(subrequest(1))
+    journal.take(first)
+    second = journal.mark()
+    with journal.telling(second, heard.append):
+        journal.update(number, replace(subrequest(1), status=200, ended_ns=2))
+    assert heard == []
+    journal.leave(second)
+    assert journal.since(Mark(0, 0, first.run)) == ((), ())
