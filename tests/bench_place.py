@@ -56,6 +56,7 @@ def place() -> Iterator[Place]:
         pki = write_pki(directory)
         pair = pki.clients["good"]
         with nginx(directory, pki, version="1.3") as server, Session() as session:
+            session.resumption = False  # each new connection is to be a whole handshake, as its yardstick is
             session.trust_authority(pki.ca)
             session.upload(pair.cert, pair.key, name="good")
             session.bind(MY_CERT="good")
