@@ -17,7 +17,7 @@ def _say(line: str) -> None:
 
 
 def _setup() -> bool:
-    from .worker import workerd  # noqa: PLC0415 - `--help` should not load either command
+    from .worker.javascript import workerd  # noqa: PLC0415 - `--help` should not load either command
 
     _say(f"workerd: {workerd.find(_say)}")
     return True

@@ -31,10 +31,10 @@ from .session.config import Format as ConfigFormat
 from .session.contexts import DEFAULT_VERSIONS, HTTP2_TOO, Contexts
 from .session.store import CertificateStore, Stored
 from .session.trust import Trust
-from .worker.connections import Ways
 from .worker.engines import Surroundings
 from .worker.exchange import Environment, Invocation, Language, Subrequest, WorkerSource
-from .worker.fetch import BoundFetcher, Client, Presented, client
+from .worker.fetch.connections import Ways
+from .worker.fetch.fetcher import BoundFetcher, Client, Presented, client
 from .worker.journal import Journal
 from .worker.runtime import Worker
 from .worker.serve import Served

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from mtls_notebook.worker import workerd
+from mtls_notebook.worker.javascript import workerd
 from mtls_notebook.worker.runtime import Worker
 from tests.bench_place import HOST, Place, check, in_turns, line, place
 from tests.live.servers import free_port, program

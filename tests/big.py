@@ -23,7 +23,7 @@ from mtls_notebook.lab.catalogue import OriginKind
 from mtls_notebook.lab.origin import Origin
 from mtls_notebook.pki.authority import Authority
 from mtls_notebook.worker.exchange import Language
-from mtls_notebook.worker.javascript import JavaScriptProgram
+from mtls_notebook.worker.javascript.program import JavaScriptProgram
 from mtls_notebook.worker.runtime import Worker
 from mtls_notebook.worker.serve import Served
 from tests.unit.lab.dial import dial

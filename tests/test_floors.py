@@ -39,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 # An outside module → the only files that import it (a folder ends with "/").
 RESERVED: dict[str, tuple[str, ...]] = {
-    "httpx": ("worker/fetch.py", "worker/address.py"),
+    "httpx": ("worker/fetch/fetcher.py", "worker/fetch/address.py"),
     "httpcore": (),
     "ipywidgets": ("views/",),
     "anywidget": ("views/",),
@@ -367,8 +367,8 @@ def test_an_import_for_the_type_checker_makes_no_cycle(tmp_path: Path) -> None:
 
 def test_a_trespass_is_found_inside_a_function(tmp_path: Path) -> None:
     files = {
-        "worker/fetch.py": "import httpx\nfrom httpx import Request\n",
-        "worker/python.py": "def go():\n    from httpx import Client\n",
+        "worker/fetch/fetcher.py": "import httpx\nfrom httpx import Request\n",
+        "worker/python/program.py": "def go():\n    from httpx import Client\n",
         "recorder/tap.py": "import socket\nimport ssl\n",
         "views/upload.py": "import anywidget\n",
         "magics.py": "import ipywidgets.widgets\n",
@@ -377,7 +377,7 @@ def test_a_trespass_is_found_inside_a_function(tmp_path: Path) -> None:
     assert trespasses(build(tmp_path, files)) == [
         "house.magics:1 imports ipywidgets.widgets (top)",
         "house.tls.reader:1 imports socket (top)",
-        "house.worker.python:2 imports httpx (function)",
+        "house.worker.python.program:2 imports httpx (function)",
     ]
 
 

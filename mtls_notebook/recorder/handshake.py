@@ -318,12 +318,14 @@ def _placed(
     index = {key: i for i, row in enumerate(rows) for key in row.messages}
     refused = _refusal(rows, facts)
     end = len(rows) - 1 if refused is None else refused
+    asked_in_vain = facts is not None and facts.outcome == "refused-by-server"
     step = 0
     placed: list[Arrow] = []
     crossed: list[Sent | Arrow] = [*act, *data]
     for item in sorted(crossed, key=lambda one: one.at_ns):
         if isinstance(item, Arrow):
-            step = max(step, end)
+            # What was asked before a server said no, or without an answer, is not yet its refusal.
+            step = step if asked_in_vain else max(step, end)
             placed.append(replace(item, step=first + step))
             continue
         is_refusal = refused is not None and item.message.kind == "Alert"

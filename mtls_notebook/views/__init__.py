@@ -37,7 +37,7 @@ VIEWS = {
     ("mtls_notebook.recorder.handshake", "Handshake"): View("handshake", "view", "html", "text", "line"),
     ("mtls_notebook.recorder.compare", "Comparison"): View("comparison", "view", "html", "text", "line"),
     ("mtls_notebook.worker.exchange", "Invocation"): View("invocation", "view", "html", "text", "line"),
-    ("mtls_notebook.worker.rows", "Results"): View("batch", "view", "html", "text", "line"),
+    ("mtls_notebook.worker.calls.rows", "Results"): View("batch", "view", "html", "text", "line"),
     ("mtls_notebook.pki.certificate", "Certificate"): View(
         "certificate", "view_certificate", "html_certificate", "text_certificate", "line"
     ),

@@ -14,7 +14,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..worker.rows import Results, counted
+from ..worker.calls.rows import Results, counted
 from . import assets, static
 from .text import milliseconds, shortened, visible
 from .trace import TONES

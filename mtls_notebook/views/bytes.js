@@ -7,7 +7,7 @@ const NARROW_PX = 344;
 // An explanation with where it comes from: { text, source, link }, null for none.
 function pageOf(glossary, number) {
   const [text, from] = glossary.prose[number] ?? [];
-  return text === undefined ? null : { text, source: glossary.sources[from].name, link: glossary.sources[from].link };
+  return text === undefined ? null : { text, source: glossary.sources[from].name, parts: glossary.sources[from].parts };
 }
 
 // A field list as objects: fields.py keeps words and explanations once and sends numbers.

@@ -45,8 +45,8 @@ function icon(name) {
 }
 
 function source(page) {
-  if (!page.link) return page.source;
-  return el("a", { href: page.link, target: "_blank", rel: "noopener noreferrer" }, page.source);
+  const named = ([text, link]) => (link ? el("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, text) : text);
+  return el("span", {}, ...page.parts.flatMap((part, at) => (at ? [", ", named(part)] : [named(part)])));
 }
 
 function badge(words) {

@@ -69,7 +69,7 @@ class Glossary:
     def __init__(self) -> None:
         self.words: list[str] = []
         self.pages: list[tuple[str, int]] = []
-        self.sources: list[dict[str, str]] = []
+        self.sources: list[dict[str, Any]] = []
         self._known_words: dict[str, int] = {}
         self._known_pages: dict[tuple[str, str], int] = {}
         self._known_sources: dict[str, int] = {}
@@ -92,7 +92,7 @@ class Glossary:
     def _source(self, name: str) -> int:
         if name not in self._known_sources:
             self._known_sources[name] = len(self.sources)
-            self.sources.append({"name": name, "link": rfc_link(name)})
+            self.sources.append({"name": name, "parts": [[part, rfc_link(part)] for part in name.split(", ")]})
         return self._known_sources[name]
 
     def state(self) -> dict[str, Any]:

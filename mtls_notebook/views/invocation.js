@@ -172,7 +172,7 @@ function traceRow(sub, shown, onOpen) {
   const head = el(
     "button",
     { type: "button", class: "mtls-trace-head", "aria-expanded": "false", onclick: () => onOpen(isOpen ? -1 : sub.number) },
-    el("span", { class: "mtls-trace-top" }, badge(sub.status), el("span", { class: "mtls-trace-title" }, sub.title), took),
+    el("span", { class: "mtls-trace-top" }, badge(sub.status), el("span", { class: "mtls-trace-title" }, ...breakable(sub.title)), took),
     el("span", { class: "mtls-trace-facts" }, ...traceFacts(sub, shown().certificates), now),
     bar.node,
   );
@@ -229,6 +229,9 @@ function traceRow(sub, shown, onOpen) {
   tick(sub);
   return { number: sub.number, node: el("li", {}, head, sub.note ? note(sub.note) : null, panel), open, refresh, tick };
 }
+
+// An address that is too long for its line breaks after its own marks, not in the middle of a word.
+const breakable = (address) => address.split(/(?<=[/.?&])(?![/.?&])/).flatMap((part) => [part, el("wbr")]);
 
 // Text that stays the same is left alone: setting it would lay out the row anew.
 const write = (node, text) => node.textContent === text || (node.textContent = text);

@@ -13,8 +13,8 @@ from typing import Any
 
 from IPython.display import display
 
-from ..worker.batch import Tally
-from ..worker.rows import counted
+from ..worker.calls.batch import Tally
+from ..worker.calls.rows import counted
 from .static import escape
 
 EVERY_S = 0.1

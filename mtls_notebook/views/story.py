@@ -197,7 +197,7 @@ def detail(arrow: Arrow) -> str:
 def _arrow_state(arrow: Arrow, step: Step) -> dict[str, Any]:
     receiver = "server" if arrow.sender == "client" else "client"
     crossing = ("encrypted" if arrow.encrypted else "in plain text") + ("" if arrow.read else f", {UNREAD}")
-    spoken = (visible(arrow.name), f"{arrow.sender} to {receiver}", crossing, visible(arrow.detail), step.title)
+    spoken = (visible(arrow.name), f"{arrow.sender} to {receiver}", crossing, stable(visible(arrow.detail)), step.title)
     return {
         "name": visible(arrow.name),
         "detail": shortened(detail(arrow), DETAIL_LIMIT),

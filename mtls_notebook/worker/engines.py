@@ -22,15 +22,15 @@ Start = Callable[[WorkerSource, Surroundings], Program]
 
 
 def _python(source: WorkerSource, given: Surroundings) -> Program:
-    from .python import PythonProgram  # noqa: PLC0415 - each engine is loaded when first used
+    from .python.program import PythonProgram  # noqa: PLC0415 - each engine is loaded when first used
 
     return PythonProgram(source, given.environment, given.emit, given.notebook)
 
 
 def _javascript(source: WorkerSource, given: Surroundings) -> Program:
-    from . import javascript  # noqa: PLC0415
+    from .javascript import program  # noqa: PLC0415
 
-    return javascript.start(source, given.environment, given.emit, say=given.say)
+    return program.start(source, given.environment, given.emit, say=given.say)
 
 
 ENGINES: dict[Language, Start] = {"python": _python, "js": _javascript, "ts": _javascript}

@@ -15,15 +15,15 @@ from ..errors import WorkerError, WorkerStopped, WorkerThrew, WorkerTimeout
 from ..loop import Interrupted, LoopThread, wait, wait_here
 from ..recorder.handshake import Handshake, fold
 from ..recorder.recording import Recording
-from .asking import Asked, as_request
-from .batch import AT_ONCE, Batch, Tally, Watch
+from .calls.asking import Asked, as_request
+from .calls.batch import AT_ONCE, Batch, Tally, Watch
+from .calls.named import Handle, unwatched
+from .calls.patience import Patience
+from .calls.rows import Results, counted
 from .engines import ENGINES, Surroundings
 from .exchange import HttpRequest, HttpResponse, Invocation, Program, Subrequest, WorkerSource
-from .fetch import BoundFetcher
+from .fetch.fetcher import BoundFetcher
 from .journal import Entry, Journal, Mark
-from .named import Handle, unwatched
-from .patience import Patience
-from .rows import Results, counted
 from .source import undeclared
 
 _SETTLE_S = 0.02

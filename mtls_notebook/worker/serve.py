@@ -28,7 +28,7 @@ from ..lab.wire import ConnectionOver
 from ..pki.authority import Authority
 from ..pki.certificate import Certificate
 from .exchange import Headers, HttpRequest, Program, Streamed
-from .hops import OF_A_CONNECTION, absolute
+from .python.hops import OF_A_CONNECTION, absolute
 
 HTTPS_PORT = 443
 MOST_BODY_BYTES = 2 << 30  # production takes 100 MB and more, by plan; nothing is held here, so this only ends floods

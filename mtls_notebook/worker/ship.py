@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import ConfigError, MaterialError, UsageError
 from .exchange import Language, WorkerSource
+from .javascript.workerd import COMPATIBILITY_DATE
 from .ship_folder import write
-from .workerd import COMPATIBILITY_DATE
 
 __all__ = ["placeholder", "project", "write"]
 

@@ -10,7 +10,7 @@ import re
 
 from ..errors import UsageError
 from .exchange import HttpRequest, Language, WorkerSource
-from .hops import absolute, is_token
+from .python.hops import absolute, is_token
 
 # First match wins. A comment or a string may fool a pattern: --language decides then.
 _SIGNS: tuple[tuple[Language, re.Pattern[str]], ...] = (

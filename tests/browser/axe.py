@@ -18,7 +18,7 @@ from typing import Any
 import deno
 from playwright.sync_api import Locator, Page
 
-from mtls_notebook.worker.workerd import cache_folder
+from mtls_notebook.worker.javascript.workerd import cache_folder
 
 VERSION = "4.14.1"
 INTEGRITY = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="

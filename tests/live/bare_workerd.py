@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtls_notebook.worker import workerd
 from mtls_notebook.worker.exchange import HttpRequest
+from mtls_notebook.worker.javascript import workerd
 from tests.live.material import Pki
 
 START_LIMIT_S = 20.0

@@ -17,9 +17,9 @@ import pytest
 from mtls_notebook import Session
 from mtls_notebook.errors import ConnectError
 from mtls_notebook.recorder.events import Kind
-from mtls_notebook.worker.connections import MOST_OPEN
 from mtls_notebook.worker.exchange import Closer, Outgoing
-from mtls_notebook.worker.fetch import BoundFetcher
+from mtls_notebook.worker.fetch.connections import MOST_OPEN
+from mtls_notebook.worker.fetch.fetcher import BoundFetcher
 
 HOST = "https://example-secure-origin.com"
 PATHS = ("/status/200", "/bytes/100", "/bytes/3000000", "/slow/0.01", "/echo")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mtls_notebook.errors import EngineUnavailable, WorkerSyntaxError, WorkerThrew
-from mtls_notebook.worker import npm, workerd
-from mtls_notebook.worker.bundle import bundled
 from mtls_notebook.worker.exchange import WorkerSource
+from mtls_notebook.worker.javascript import npm, workerd
+from mtls_notebook.worker.javascript.bundle import bundled
 from tests.live.servers import free_port
 from tests.live.workers import running
 

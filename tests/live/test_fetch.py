@@ -14,7 +14,7 @@ from mtls_notebook import Session
 from mtls_notebook.errors import ConnectError, HostNotAllowed
 from mtls_notebook.recorder.events import Kind
 from mtls_notebook.worker.exchange import Outgoing
-from mtls_notebook.worker.fetch import Answer, BoundFetcher, decoded
+from mtls_notebook.worker.fetch.fetcher import Answer, BoundFetcher, decoded
 
 HOST = "https://example-secure-origin.com"
 MB = 1 << 20

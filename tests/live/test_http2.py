@@ -20,7 +20,7 @@ from mtls_notebook.errors import ConnectError
 from mtls_notebook.recorder.events import Kind
 from mtls_notebook.recorder.har import recorded_requests
 from mtls_notebook.worker.exchange import Outgoing
-from mtls_notebook.worker.fetch import Answer, BoundFetcher
+from mtls_notebook.worker.fetch.fetcher import Answer, BoundFetcher
 from tests.live import servers
 from tests.live.material import Pki
 from tests.live.servers import Server

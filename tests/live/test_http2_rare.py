@@ -9,7 +9,7 @@ from h2.events import PingAckReceived, RequestReceived
 
 from mtls_notebook import Session
 from mtls_notebook.worker.exchange import Outgoing
-from mtls_notebook.worker.fetch import BoundFetcher
+from mtls_notebook.worker.fetch.fetcher import BoundFetcher
 from tests.live.material import Pki
 from tests.live.test_http2 import Origin, Talk
 

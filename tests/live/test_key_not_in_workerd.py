@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mtls_notebook import Session
 from mtls_notebook.worker.exchange import HttpRequest
-from mtls_notebook.worker.javascript import JavaScriptProgram
+from mtls_notebook.worker.javascript.program import JavaScriptProgram
 from mtls_notebook.worker.runtime import Worker
 from tests.live import servers
 from tests.live.bare_workerd import Program, bare_workerd

@@ -14,8 +14,8 @@ import pytest
 
 from mtls_notebook import Session
 from mtls_notebook.errors import WorkerStopped
-from mtls_notebook.worker.batch import Tally
-from mtls_notebook.worker.named import Handle
+from mtls_notebook.worker.calls.batch import Tally
+from mtls_notebook.worker.calls.named import Handle
 from mtls_notebook.worker.runtime import Worker
 from tests.live.kernel import Kernel, kernel
 

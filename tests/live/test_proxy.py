@@ -13,7 +13,7 @@ from mtls_notebook import Session
 from mtls_notebook.errors import ConnectError
 from mtls_notebook.recorder.events import Kind, Target
 from mtls_notebook.worker.exchange import Outgoing
-from mtls_notebook.worker.proxy import ProxyFailed, proxy_for
+from mtls_notebook.worker.fetch.proxy import ProxyFailed, proxy_for
 from tests.live import servers
 from tests.live.material import Pki
 

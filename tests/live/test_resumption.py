@@ -8,7 +8,7 @@ import pytest
 
 from mtls_notebook import Session
 from mtls_notebook.worker.exchange import Outgoing
-from mtls_notebook.worker.fetch import BoundFetcher
+from mtls_notebook.worker.fetch.fetcher import BoundFetcher
 from tests.live import servers
 from tests.live.material import Pki
 from tests.live.servers import Server

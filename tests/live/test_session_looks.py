@@ -9,9 +9,9 @@ import pytest
 
 from mtls_notebook import Session
 from mtls_notebook.recorder.tap import TappedStream
-from mtls_notebook.worker import connections
 from mtls_notebook.worker.exchange import Outgoing
-from mtls_notebook.worker.fetch import BoundFetcher
+from mtls_notebook.worker.fetch import connections
+from mtls_notebook.worker.fetch.fetcher import BoundFetcher
 from tests.live import servers
 from tests.live.material import Pki
 from tests.live.servers import Server

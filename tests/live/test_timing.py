@@ -9,7 +9,7 @@ import pytest
 from mtls_notebook import Session
 from mtls_notebook.errors import ConnectError
 from mtls_notebook.worker.exchange import Outgoing, Subrequest
-from mtls_notebook.worker.fetch import BoundFetcher
+from mtls_notebook.worker.fetch.fetcher import BoundFetcher
 
 URL = "https://example-secure-origin.com/"
 

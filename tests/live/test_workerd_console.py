@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from mtls_notebook.worker.exchange import HttpRequest
-from mtls_notebook.worker.workerd_config import Limits
+from mtls_notebook.worker.javascript.workerd_config import Limits
 from tests.live.plain_http import DeadFetcher
 from tests.live.workers import WAIT_S, handler, running
 

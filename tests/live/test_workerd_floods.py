@@ -18,7 +18,7 @@ import pytest
 
 from mtls_notebook.errors import WorkerError, WorkerThrew
 from mtls_notebook.worker.exchange import HttpRequest, HttpResponse
-from mtls_notebook.worker.workerd_config import Limits
+from mtls_notebook.worker.javascript.workerd_config import Limits
 from tests.live.plain_http import PlainFetcher, PlainOrigin
 from tests.live.workers import Running, handler, running
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from mtls_notebook.errors import EngineUnavailable, WorkerStopped, WorkerThrew
-from mtls_notebook.worker import workerd
 from mtls_notebook.worker.exchange import Environment, HttpRequest, WorkerSource
-from mtls_notebook.worker.javascript import JavaScriptProgram, start
-from mtls_notebook.worker.workerd_config import Limits
+from mtls_notebook.worker.javascript import workerd
+from mtls_notebook.worker.javascript.program import JavaScriptProgram, start
+from mtls_notebook.worker.javascript.workerd_config import Limits
 from tests.live.plain_http import DeadFetcher
 from tests.live.workers import WAIT_S, handler, running
 
@@ -108,7 +108,7 @@ def test_a_worker_whose_process_was_killed_says_so_and_comes_back() -> None:
 
 def test_an_idle_connection_that_workerd_closed_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     # As if minutes passed between two requests: every kept connection is too old.
-    monkeypatch.setattr("mtls_notebook.worker.wire._FRESH_S", -1.0)
+    monkeypatch.setattr("mtls_notebook.worker.javascript.wire._FRESH_S", -1.0)
     with running(LOOPS) as worker:
         assert [worker.fetch().text() for _ in range(5)] == ["fine"] * 5
 
@@ -138,7 +138,7 @@ CHILD = """
     sys.path.insert(0, {root!r})
     spare = [os.dup(0) for _ in range(120)]  # a kernel has many descriptors open: ours get long numbers
     from mtls_notebook.worker.exchange import Environment, HttpRequest, WorkerSource
-    from mtls_notebook.worker.javascript import start
+    from mtls_notebook.worker.javascript.program import start
     from tests.live.plain_http import DeadFetcher
     from tests.live.workers import handler
 

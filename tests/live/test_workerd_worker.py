@@ -8,7 +8,7 @@ import pytest
 
 from mtls_notebook.errors import NotAResponse, WorkerError, WorkerSyntaxError, WorkerThrew
 from mtls_notebook.worker.exchange import HttpRequest
-from mtls_notebook.worker.workerd_config import Limits
+from mtls_notebook.worker.javascript.workerd_config import Limits
 from tests.live.plain_http import DeadFetcher, PlainFetcher, PlainOrigin
 from tests.live.workers import handler, running
 

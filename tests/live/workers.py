@@ -21,8 +21,8 @@ from mtls_notebook.worker.exchange import (
     LogLine,
     WorkerSource,
 )
-from mtls_notebook.worker.javascript import JavaScriptProgram, start
-from mtls_notebook.worker.workerd_config import Limits
+from mtls_notebook.worker.javascript.program import JavaScriptProgram, start
+from mtls_notebook.worker.javascript.workerd_config import Limits
 from tests.live.plain_http import DeadFetcher
 
 WAIT_S = 20.0

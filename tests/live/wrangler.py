@@ -19,7 +19,7 @@ from pathlib import Path
 
 import deno
 
-from mtls_notebook.worker.workerd import cache_folder
+from mtls_notebook.worker.javascript.workerd import cache_folder
 from tests.live.servers import NotInstalled
 
 VERSION = "4.164.0"

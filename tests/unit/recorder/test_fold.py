@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_notebook.recorder.events import Bytes, Event, Kind
+from mtls_notebook.recorder.events import Bytes, Event, Kind, Request
 from mtls_notebook.recorder.flows import FLOWS, MTLS_ONLY
 from mtls_notebook.recorder.handshake import Handshake, fold
 from tests.unit.recorder.recorded import recorded
@@ -28,6 +28,17 @@ def test_tls_13_alone_is_a_story_of_four_steps() -> None:
     assert shake.outcome == "server-only"
     assert [step.number for step in shake.steps] == ["1", "2", "3", "4"]
     assert [a.name for a in shake.arrows if a.mtls_only] == []
+
+
+def test_what_was_asked_before_the_refusal_does_not_stand_under_it() -> None:
+    told = [event for event in recorded("tls13-refused") if event.kind is not Kind.REQUEST]
+    place = next(i for i, event in enumerate(told) if event.kind is Kind.ALERT)
+    asked = Event(told[place].at_ns - 1, told[place].connection, Kind.REQUEST, Request("GET", "/orders", 1))
+    shake = fold([*told[:place], asked, *told[place:]])
+    titles = {arrow.name: shake.steps[arrow.step].title for arrow in shake.arrows}
+    assert titles["Alert"] == "Server refuses access"
+    assert titles["GET /orders"] not in ("Server refuses access", "")
+    assert [arrow.step for arrow in shake.arrows] == sorted(arrow.step for arrow in shake.arrows)
 
 
 def test_mutual_tls_13_is_a_story_of_seven_steps_and_the_request_that_the_list_leaves_out() -> None:

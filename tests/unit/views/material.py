@@ -14,6 +14,7 @@ from mtls_notebook.pki.authority import Authority
 from mtls_notebook.pki.certificate import Certificate
 from mtls_notebook.recorder.phases import Setup
 from mtls_notebook.session.store import CertificateStore, Stored
+from mtls_notebook.worker.calls.rows import Result, Results
 from mtls_notebook.worker.exchange import (
     Headers,
     HttpRequest,
@@ -23,7 +24,6 @@ from mtls_notebook.worker.exchange import (
     Subrequest,
     WorkerSource,
 )
-from mtls_notebook.worker.rows import Result, Results
 from tests.unit.views.replay import handshake
 
 MS = 1_000_000

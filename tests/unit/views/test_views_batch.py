@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_notebook.views import batch, progress
-from mtls_notebook.worker.batch import Tally
-from mtls_notebook.worker.rows import Result, Results
+from mtls_notebook.worker.calls.batch import Tally
+from mtls_notebook.worker.calls.rows import Result, Results
 from tests.unit.views.material import HOSTILE, SHOWN, results
 
 

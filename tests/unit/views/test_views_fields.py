@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from mtls_notebook.spans import Explanation
 from mtls_notebook.tls.messages import Message
 from mtls_notebook.views.fields import Glossary, anatomy, certificate_anatomy, rfc_link
 from tests.unit.views.drawn import children, nodes
@@ -92,3 +93,14 @@ def test_a_source_leads_to_the_section_it_names() -> None:
     assert rfc_link("RFC 8446 §4.4.2") == "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2"
     assert rfc_link("RFC 8446 §C.2") == "https://www.rfc-editor.org/rfc/rfc8446#appendix-C.2"
     assert rfc_link("X.690 §8.1") == ""
+
+
+def test_each_of_two_sources_has_its_own_link() -> None:
+    glossary = Glossary()
+    glossary.page(Explanation("Why.", "RFC 8446 §4.4.2, X.690 §8.1, RFC 5246 §7.4.2"))
+    (source,) = glossary.state()["sources"]
+    assert source["parts"] == [
+        ["RFC 8446 §4.4.2", "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2"],
+        ["X.690 §8.1", ""],
+        ["RFC 5246 §7.4.2", "https://www.rfc-editor.org/rfc/rfc5246#section-7.4.2"],
+    ]

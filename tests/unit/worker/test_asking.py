@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mtls_notebook.errors import UsageError
-from mtls_notebook.worker.asking import KEYS, as_request, words
+from mtls_notebook.worker.calls.asking import KEYS, as_request, words
 from mtls_notebook.worker.exchange import HttpRequest
 
 ORIGIN = "https://worker.local"

@@ -11,9 +11,9 @@ import pytest
 
 from mtls_notebook.diagnosis.doctor import Diagnosis
 from mtls_notebook.errors import EngineUnavailable, UsageError, WorkerThrew
-from mtls_notebook.worker.batch import Batch, Tally
+from mtls_notebook.worker.calls.batch import Batch, Tally
+from mtls_notebook.worker.calls.rows import COLUMNS, Result, Results
 from mtls_notebook.worker.exchange import HttpRequest, HttpResponse, Invocation, Subrequest, WorkerSource
-from mtls_notebook.worker.rows import COLUMNS, Result, Results
 
 
 def invocation(request: HttpRequest, **changes: Any) -> Invocation:

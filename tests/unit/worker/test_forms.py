@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtls_notebook.worker.forms import Blob, File, FormData, encode_multipart, parse_form, parse_multipart
+from mtls_notebook.worker.python.forms import Blob, File, FormData, encode_multipart, parse_form, parse_multipart
 
 line_free = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1).filter(
     lambda text: not any(escape in text for escape in ("%22", "%0D", "%0A"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_notebook.worker.carrier import Garbled, Head, Truncated
-from mtls_notebook.worker.http1 import Http1
+from mtls_notebook.worker.fetch.carrier import Garbled, Head, Truncated
+from mtls_notebook.worker.fetch.http1 import Http1
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HEAD = Head("GET", b"/", [(b"Host", b"origin.example")])

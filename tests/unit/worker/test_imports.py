@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mtls_notebook.worker import npm
 from mtls_notebook.worker.exchange import Language, WorkerSource
-from mtls_notebook.worker.imports import Import, imports
+from mtls_notebook.worker.javascript import npm
+from mtls_notebook.worker.javascript.imports import Import, imports
 
 
 def found(code: str, language: Language = "js") -> dict[str, tuple[str, ...]]:

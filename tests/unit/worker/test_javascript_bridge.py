@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mtls_notebook.errors import ConnectError
-from mtls_notebook.worker.bridge import Bridge, forwarded
 from mtls_notebook.worker.exchange import Headers, Incoming, Outgoing
+from mtls_notebook.worker.javascript.bridge import Bridge, forwarded
 
 WAIT_S = 10.0
 GET = b"GET https://h.test/a?b=1 HTTP/1.1\r\nHost: bridge\r\n\r\n"

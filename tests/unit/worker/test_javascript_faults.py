@@ -8,9 +8,9 @@ import pytest
 
 from mtls_notebook.errors import EngineUnavailable, NotAResponse, WorkerSyntaxError, WorkerThrew
 from mtls_notebook.worker.exchange import HttpResponse
-from mtls_notebook.worker.faults import ended, gave_up, told, uncaught
-from mtls_notebook.worker.workerd_config import Limits
-from mtls_notebook.worker.workerd_process import Ending
+from mtls_notebook.worker.javascript.faults import ended, gave_up, told, uncaught
+from mtls_notebook.worker.javascript.workerd_config import Limits
+from mtls_notebook.worker.javascript.workerd_process import Ending
 
 LIMITS = Limits(heap_mb=128, memory_mb=512)
 

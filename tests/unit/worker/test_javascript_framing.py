@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_notebook.worker.exchange import Headers
-from mtls_notebook.worker.framing import LAST_CHUNK, Inbox, Malformed, chunk_bytes, head_bytes, value_of
+from mtls_notebook.worker.javascript.framing import LAST_CHUNK, Inbox, Malformed, chunk_bytes, head_bytes, value_of
 
 NAMES = st.text("abcXYZ-", min_size=1, max_size=9)
 VALUES = st.text(

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_notebook.worker.exchange import LogLine
-from mtls_notebook.worker.workerd_config import Limits, Module, Plan, capnp_text, configuration
-from mtls_notebook.worker.workerd_process import LogPipe
+from mtls_notebook.worker.javascript.workerd_config import Limits, Module, Plan, capnp_text, configuration
+from mtls_notebook.worker.javascript.workerd_process import LogPipe
 
 LINE = {"timestamp": 1, "level": "warn", "message": "hello"}
 SYSTEM = {"timestamp": "1", "level": "error", "source": "workerd/server.c++:1", "message": "went wrong"}

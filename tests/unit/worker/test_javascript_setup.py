@@ -13,7 +13,7 @@ import pytest
 
 from mtls_notebook import __main__ as command_line
 from mtls_notebook.errors import EngineUnavailable
-from mtls_notebook.worker import npm, workerd
+from mtls_notebook.worker.javascript import npm, workerd
 
 # Stands where deno would: notes that it ran, and lays out what deno's cache lays out.
 DENO = """#!/bin/sh
@@ -140,7 +140,7 @@ def test_an_unknown_platform_is_told_what_there_is(monkeypatch: pytest.MonkeyPat
 
 def test_the_lock_file_pins_all_platforms_and_is_narrowed_to_one() -> None:
     name = f"workerd-{workerd.VERSION}.lock"
-    shipped = json.loads(resources.files("mtls_notebook.worker").joinpath(name).read_text("utf-8"))
+    shipped = json.loads(resources.files("mtls_notebook.worker.javascript").joinpath(name).read_text("utf-8"))
     packages = {f"{build.package}@{workerd.VERSION}" for build in workerd.PLATFORMS.values()}
     assert set(shipped["npm"]) == packages
     assert all(entry["integrity"].startswith("sha512-") for entry in shipped["npm"].values())

@@ -12,7 +12,7 @@ import pytest
 
 from mtls_notebook.errors import UsageError
 from mtls_notebook.worker.exchange import HttpRequest, HttpResponse
-from mtls_notebook.worker.wire import BrokenOff, Wire
+from mtls_notebook.worker.javascript.wire import BrokenOff, Wire
 
 WAIT_S = 10.0
 MOST_BYTES = 1 << 20

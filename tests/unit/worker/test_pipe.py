@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from mtls_notebook.worker.bodies import TooLong
-from mtls_notebook.worker.hops import FetchError
-from mtls_notebook.worker.pipe import Inflow, Pipe
+from mtls_notebook.worker.python.bodies import TooLong
+from mtls_notebook.worker.python.hops import FetchError
+from mtls_notebook.worker.python.pipe import Inflow, Pipe
 
 BLOCK = bytes(1 << 16)
 

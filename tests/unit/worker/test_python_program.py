@@ -30,7 +30,7 @@ from mtls_notebook.worker.exchange import (
     Outgoing,
     WorkerSource,
 )
-from mtls_notebook.worker.python import PythonProgram
+from mtls_notebook.worker.python.program import PythonProgram
 
 
 class Answer:

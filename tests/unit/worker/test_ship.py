@@ -19,9 +19,9 @@ from mtls_notebook.pki.authority import Authority
 from mtls_notebook.session import jsonc
 from mtls_notebook.session.config import parse_config
 from mtls_notebook.worker.exchange import Language, WorkerSource
+from mtls_notebook.worker.javascript.workerd import COMPATIBILITY_DATE
 from mtls_notebook.worker.ship import MAIN, placeholder, project
 from mtls_notebook.worker.ship_folder import MARKER, Written, write
-from mtls_notebook.worker.workerd import COMPATIBILITY_DATE
 
 CODE = 'export default { fetch: () => new Response("hi") };'
 LOCAL_ID = "0b3a7bd6-2f0f-4f1e-9d0c-1a2b3c4d5e6f"

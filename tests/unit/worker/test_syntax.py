@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_notebook.worker.syntax import shape
+from mtls_notebook.worker.javascript.syntax import shape
 
 LISTENER = "addEventListener('fetch', (event) => event.respondWith(new Response('x')))"
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from mtls_notebook.worker import workers_module as workers
-from mtls_notebook.worker.bodies import Source
-from mtls_notebook.worker.hops import Leg, Ports, open_ports
-from mtls_notebook.worker.workers_module import (
+from mtls_notebook.worker.python import workers_module as workers
+from mtls_notebook.worker.python.bodies import Source
+from mtls_notebook.worker.python.hops import Leg, Ports, open_ports
+from mtls_notebook.worker.python.workers_module import (
     Blob,
     BodyUsedError,
     FetchError,
