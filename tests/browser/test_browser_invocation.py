@@ -179,7 +179,7 @@ def test_a_long_trace_that_grows_never_holds_the_page_up_for_long(notebook: Note
     notebook.page.evaluate(LONG_TASKS)
     notebook.ask(GROW)
     expect(view).to_contain_text("running: 2,000 subrequests so far")
-    # Below 100 ms where nothing else runs; a machine that runs other tests meanwhile takes twice as long.
+    # The goal is 100 ms; beside other tests one task took 105 ms on two cores, and a busier machine takes longer.
     assert [took for took in notebook.page.evaluate("window.longTasks") if took >= 250] == []
     notebook.ask("live.leave()")
 
