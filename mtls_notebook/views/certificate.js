@@ -37,7 +37,15 @@ function validityBar(validity) {
     "div",
     { class: `mtls-validity mtls-period-${validity.verdict.tone}`, role: "img", "aria-label": label, title: label },
     el("div", { class: "mtls-period" }, el("span", { class: "mtls-period-past", style: `width:${validity.percent}%` }), el("span", { class: "mtls-period-today", style: `left:${validity.percent}%` })),
-    el("div", { class: "mtls-period-words" }, el("span", {}, validity.from), el("span", { class: "mtls-period-verdict" }, `today ${validity.today}`), el("span", {}, validity.to)),
+    el(
+      "div",
+      { class: "mtls-period-words" },
+      el("span", {}, validity.from),
+      el("span", { style: `flex-grow:${validity.percent}` }),
+      el("span", { class: "mtls-period-verdict" }, `today ${validity.today}`),
+      el("span", { style: `flex-grow:${100 - validity.percent}` }),
+      el("span", {}, validity.to),
+    ),
   );
 }
 

@@ -58,7 +58,7 @@ def view(comparison: Comparison) -> ComparisonWidget:
 
 
 def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[str, Any]:
-    """Return all that `comparison.js` draws, as plain JSON of at most 100 kB; an arrow names its anatomy by number."""
+    """Return all that `comparison.js` draws, as plain JSON of at most 100 kB for each end; an arrow names its anatomy by number."""
     other = other_end or comparison.servers
     ends = [comparison] if other is None else [comparison, other]
     told = [[handshake.Told.of(side) for side in (one.left, one.right)] for one in ends]
@@ -70,7 +70,7 @@ def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[s
         known = glossary.state()
         drawn = [_end(comparison, one, at, sides[at], known["words"]) for at, one in enumerate(ends)]
         whole = label | {"anatomies": _shared(drawn), "ends": drawn} | known
-        if handshake.length_bytes(whole) <= handshake.STATE_LIMIT_BYTES:
+        if handshake.length_bytes(whole) <= handshake.STATE_LIMIT_BYTES * len(ends):
             break
     return whole
 

@@ -54,7 +54,8 @@ function badge(words) {
 }
 
 function note(words) {
-  const box = el("div", { class: "mtls-note", role: "note" }, el("p", { class: "mtls-note-cause" }, words.cause));
+  const box = el("div", { class: "mtls-note", role: "note" });
+  if (words.cause) box.append(el("p", { class: "mtls-note-cause" }, words.cause));
   if (words.evidence.length) box.append(el("ul", {}, ...words.evidence.map((fact) => el("li", {}, fact))));
   if (words.fix) box.append(el("p", { class: "mtls-note-fix" }, el("strong", {}, "What to do: "), words.fix));
   return box;

@@ -77,16 +77,27 @@ def view(invocation: Invocation) -> InvocationWidget:
 def state(invocation: Invocation) -> dict[str, Any]:
     """Return all that `invocation.js` draws, as plain JSON; handshakes are in outline."""
     drawn = _trace(invocation)
+    error = _error(invocation.error)
+    trace = drawn.state()
     shown = [(number, invocation.handshakes[number]) for number in drawn.handshakes_shown]
     return head(invocation.source, invocation.request, invocation.elapsed_ns) | {
         "label": f"Worker {visible(invocation.source.name)}: {_outcome(invocation)}",
         "response": _response(invocation.response),
-        "error": _error(invocation.error),
+        "error": error,
         "logs": log_lines(invocation.logs[:LOG_LINES_SHOWN]),
         "hidden_logs": max(0, len(invocation.logs) - LOG_LINES_SHOWN),
-        **drawn.state(),
+        **trace,
+        "trace": [_without_repeating(error, row) for row in trace["trace"]],
         "handshakes": [_told(invocation, number, handshake.outline(one)) for number, one in shown],
     }
+
+
+def _without_repeating(error: dict[str, Any] | None, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the trace; what the run's error says above is left out of its note, what shows it stays."""
+    told = row.get("note")
+    if error is None or not told or told["cause"] != error["message"]:
+        return row
+    return row | {"note": told | {"cause": "", "fix": ""} if told["evidence"] else None}
 
 
 def head(source: WorkerSource, request: HttpRequest, elapsed_ns: int) -> dict[str, Any]:
