@@ -58,7 +58,10 @@ def view(comparison: Comparison) -> ComparisonWidget:
 
 
 def state(comparison: Comparison, other_end: Comparison | None = None) -> dict[str, Any]:
-    """Return all that `comparison.js` draws, as plain JSON of at most 100 kB for each end; an arrow names its anatomy by number."""
+    """Return all that `comparison.js` draws, as plain JSON of at most 100 kB for each end.
+
+    An arrow names its anatomy by number.
+    """
     other = other_end or comparison.servers
     ends = [comparison] if other is None else [comparison, other]
     told = [[handshake.Told.of(side) for side in (one.left, one.right)] for one in ends]
