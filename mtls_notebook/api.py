@@ -45,6 +45,7 @@ from .worker.source import parse
 
 Password = bytes | str | Callable[[], bytes | str | None] | None
 _LARGEST_FILE_BYTES = 1 << 20
+_LAST_WORDS_S = 1.0
 
 
 class Session:
@@ -359,6 +360,8 @@ class Session:
         ends += [running.origin for running in self.lab.origins.values()] if self.lab is not None else []
         for end in ends:
             if end.port == _port_of(handshake) and (other := end.recording_of(port)) is not None:
+                if any(event.kind is Kind.CLOSED for event in handshake.events):
+                    other.done.wait(_LAST_WORDS_S)  # the other end may hear the last alert a moment later
                 return fold(with_messages(other.events))
         return None
 
