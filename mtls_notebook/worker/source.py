@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 
 from ..errors import UsageError
 from .exchange import HttpRequest, Language, WorkerSource
@@ -65,16 +66,22 @@ _REQUEST = re.compile(r"^(?:([A-Za-z]+)\s+)?(/\S*|https?://\S+)$")
 
 def parse_request(line: str = "/", headers: tuple[str, ...] = (), body: bytes = b"") -> HttpRequest:
     """Return the request of `--request "METHOD /path"` and `--header 'K: V'`. Raises UsageError."""
+    method, url = _asked(line)
+    return HttpRequest(method or ("POST" if body else "GET"), url, tuple(_header(text) for text in headers), body)
+
+
+@lru_cache(maxsize=1024)  # a worker is asked for few lines many times
+def _asked(line: str) -> tuple[str, str]:
+    """Return the method, "" where the line says none, and the URL."""
     match = _REQUEST.match(line.strip())
     if match is None:
         raise UsageError(f"{line!r} is no request.", 'Write it as --request "GET /path".')
-    method = (match[1] or ("POST" if body else "GET")).upper()
     url = match[2] if match[2].startswith("http") else f"https://worker.local{match[2]}"
     try:
         absolute(url)
     except TypeError as error:
         raise UsageError(f"{error}.", "Write it as --request 'GET /path' or 'GET https://host/path'.") from None
-    return HttpRequest(method, url, tuple(_header(text) for text in headers), body)
+    return (match[1] or "").upper(), url
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -227,9 +227,10 @@ class _Arrival:
     def __init__(self, answer: Any, line: Line, over: Callable[[Line], None]) -> None:
         self.status: int = answer.status
         self.reason: str = answer.reason
-        self.headers: Pairs = _as_seen(answer.headers)
+        said = {name.lower(): value for name, value in reversed(answer.headers)}  # the first of a name counts
+        self.headers: Pairs = _as_seen(answer.headers) if "content-encoding" in said else list(answer.headers)
         self.held = False
-        self._length = next((value for name, value in answer.headers if name.lower() == "content-length"), "")
+        self._length = said.get("content-length", "")
         self.length = _length_of(answer.status, self.headers)
         self._answer = answer
         self._chunks = decoded(answer)
