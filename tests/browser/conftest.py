@@ -25,7 +25,7 @@ def need_browser() -> None:
     if lacking and os.environ.get("CI") == "true":
         pytest.fail(lacking)
     if lacking:
-        pytest.skip(lacking)
+        pytest.skip(lacking)  # no browser here; with CI=true that is a failure, above
 
 
 OPEN = pytest.StashKey[contextlib.ExitStack]()

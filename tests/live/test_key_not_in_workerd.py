@@ -53,7 +53,7 @@ def searched(pid: int, needles: dict[str, bytes]) -> set[str]:
     except PermissionError:
         if os.environ.get("CI") == "true":
             raise
-        pytest.skip("this machine lets nobody read another process's memory")
+        pytest.skip("this machine lets nobody read another process's memory")  # with CI=true: raised, above
 
 
 def answered(worker: Worker) -> tuple[int, dict[str, bytes]]:

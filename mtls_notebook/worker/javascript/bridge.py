@@ -183,10 +183,10 @@ class _Connection:
             is_whole = self._relay(self._fetcher.send(request), method)
         except MtlsNotebookError:
             return False  # no answer, or no end of it: the worker's promise rejects, as in production
-        except Exception:
+        except Exception:  # raised again, unless workerd hung up: then anything may break under its reader's feet
             if not self._gone:
                 raise
-            return False  # whatever breaks in a fetch that was ended under its reader's feet
+            return False
         return body.finish() and is_whole and value_of(headers, "connection").lower() != "close"
 
     def _relay(self, answer: Incoming, method: str) -> bool:
